@@ -1,0 +1,1 @@
+"""Audit: the check registry, evidence (live, recorded, replayed), the runner, verdicts."""

@@ -1,0 +1,51 @@
+"""The `flightline` command: a table of contents; each command lives in flightline/commands/."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+SUMMARIES = {
+    "plan": "Check settings and nodes, and say what an apply would change.",
+    "apply": "Make the nodes what the inventory declares, then audit them.",
+    "audit": "Judge every check on every node; go or no-go.",
+    "checks": "List every check: claim, severity, phase, remedy, fault.",
+    "lab": "Real nodes (virtual machines) on this computer.",
+}
+
+
+class Commands(click.Group):
+    """Loads a command's module only when it is used: start-up stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the command names in the order of the road."""
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Return the click command of that name, or None."""
+        if cmd_name not in SUMMARIES:
+            return None
+        module = importlib.import_module(f"flightline.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the summaries without importing the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="flightline")
+def cli() -> None:
+    """From a bare operating system to an audited GPU node.
+
+    Exit codes: 0 yes, done, go; 1 no, failed, no-go; 2 undecided, bad usage or bad input.
+    """
+
+
+def main() -> None:
+    """Run the command line; a person never sees a traceback for bad input."""
+    sys.exit(cli())

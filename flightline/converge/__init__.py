@@ -1,0 +1,1 @@
+"""Runs deploy.py: the only package that touches non-public names of pyinfra."""

@@ -1,0 +1,1 @@
+"""What pyinfra lacks to read from a node; one command and one pure parser each."""

@@ -1,0 +1,1 @@
+"""One verdict record, many views: text, JSON, JUnit."""
