@@ -18,7 +18,7 @@ class SettingsError(FlightlineError):
     """A value in group_data or an inventory is wrong; nothing was connected to yet."""
 
 
-class NodeRefused(FlightlineError):
+class NodeRefused(FlightlineError):  # noqa: N818 - named for what happened
     """A node cannot be worked on as it is; nothing on it was changed. Exit code 1."""
 
     exit_code = 1

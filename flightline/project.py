@@ -13,7 +13,7 @@ from flightline.errors import FlightlineError
 
 
 def root() -> Path:
-    """Return the project's root: the nearest folder, from the working one up, with deploy.py and roles/.
+    """Return the project's root: the nearest folder upwards with deploy.py beside roles/.
 
     Raises FlightlineError where there is none.
     """
@@ -42,9 +42,7 @@ def enter() -> Path:
 
 def role_names() -> tuple[str, ...]:
     """Return the names of the roles of this project, sorted."""
-    return tuple(
-        sorted(path.parent.name for path in (root() / "roles").glob("*/settings.py"))
-    )
+    return tuple(sorted(path.parent.name for path in (root() / "roles").glob("*/settings.py")))
 
 
 def role_modules(slot: str) -> Iterator[tuple[str, ModuleType]]:

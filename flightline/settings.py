@@ -77,11 +77,15 @@ def _sentence(kind: type[Settings], error: pydantic.ValidationError) -> str:
 def _problem(kind: type[Settings], item: dict[str, Any]) -> str:
     field = ".".join(str(part) for part in item["loc"]) or kind.__name__
     if item["type"] == "extra_forbidden":
-        return f"{kind.__name__} has no field {field}; the fields are {', '.join(kind.model_fields)}."
+        return (
+            f"{kind.__name__} has no field {field}; the fields are {', '.join(kind.model_fields)}."
+        )
     if item["type"] == "value_error":
         return f"{kind.__name__}.{field}: {item['ctx']['error']}".rstrip(".") + "."
     shown = _shown(field, item["input"])
-    return f"{kind.__name__}.{field} is {shown}: {item['msg'].lower()}. {_meaning(kind, item)}".strip()
+    return (
+        f"{kind.__name__}.{field} is {shown}: {item['msg'].lower()}. {_meaning(kind, item)}".strip()
+    )
 
 
 def _shown(field: str, value: Any) -> str:
