@@ -3,10 +3,10 @@
 Run by `pyinfra inventories/prod.py deploy.py` and by `flightline apply inventories/prod.py`.
 """
 
-from flightline.operations.preflight import hold_node, refuse_unfit_node
-from flightline.operations.reboot import reboot_when_needed
 from pyinfra import host
 
+from flightline.operations.preflight import hold_node, refuse_unfit_node
+from flightline.operations.reboot import reboot_when_needed
 from flightline.reboot import RebootSettings
 from flightline.settings import declared
 from roles.base import BaseSettings, base

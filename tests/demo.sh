@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# The road, end to end, with the commands that an operator types. Called by `make demo`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH="$PWD/.venv/bin:$PATH"
+export FLIGHTLINE_LAB_NODES="node-1,node-2"
+
+title() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+run() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
+
+title "Two bare nodes: virtual machines with their own kernel, GRUB, systemd and sshd"
+run flightline lab up --nodes 2
+run flightline lab reset node-1
+run flightline lab reset node-2
+
+title "What would change, before anything is touched"
+run flightline plan inventories/lab.py
+
+title "From a fresh operating system to a tuned container host (one reboot inside), then the audit"
+run flightline apply inventories/lab.py --stats
+
+title "Once more: nothing to do, so nothing is done"
+run flightline apply inventories/lab.py --stats --no-audit
+
+title "Break one node on purpose: somebody loads nouveau on node-2"
+run flightline lab ssh node-2 -- sudo modprobe nouveau
+
+title "The audit must say no, and name the check and the node"
+status=0
+run flightline audit inventories/lab.py || status=$?
+[ "$status" -eq 1 ] || { echo "demo: the audit ended with $status, expected 1 (no-go)" >&2; exit 1; }
+
+title "Mend it, and the nodes are fit again"
+run flightline lab ssh node-2 -- sudo modprobe -r nouveau
+run flightline audit inventories/lab.py
+
+title "Done"
+echo "Reports and evidence: $(find "${FLIGHTLINE_RUNS:-flightline-runs}" -maxdepth 1 -mindepth 1 | sort | tail -1)"
+echo "The nodes are still up: flightline lab ssh node-1; flightline lab down"
