@@ -13,10 +13,11 @@ from flightline.errors import FlightlineError
 
 
 def render(source: str, /, **values: Any) -> str:
-    """Return `templates/<source>` filled in, such as "kernel/etc/sysctl.d/90-flightline.conf.j2".
+    """Return `templates/<source>` filled in, as "kernel/etc/sysctl.d/90-flightline.conf.j2".
 
-    A block tag leaves no empty line behind; the file's last newline is kept. Raises FlightlineError,
-    one sentence with file and line, for a missing template, a name without a value, or bad syntax.
+    A block tag leaves no empty line behind; the file's last newline is kept. Raises
+    FlightlineError, one sentence with file and line, for a missing template, a name without a
+    value, or bad syntax.
     """
     folder = project.root() / "templates"
     try:
