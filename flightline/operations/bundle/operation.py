@@ -29,6 +29,9 @@ def bundle(items: Sequence[Item], hooks: Sequence[Hook] = ()) -> Generator[Strin
     sentence that says why, and other nodes go on. A hook that an interrupted run still owes runs
     the next time. Missing parent directories are made with mode 755 and owner root.
     """
+    if not items:
+        host.noop("no path is declared")
+        return
     found = host.get_fact(
         BundleState,
         paths=tuple(item.path for item in items),
