@@ -1,0 +1,118 @@
+"""`flightline lab`: real nodes (virtual machines) on this computer."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from flightline.errors import FlightlineError
+from flightline.lab import fleet, mirror, state
+from flightline.lab.state import Node
+
+
+@click.group()
+def command() -> None:
+    """Real nodes (virtual machines) on this computer.
+
+    Bookworm nodes are named node-1, node-2, ...; trixie nodes trixie-1, trixie-2, ...
+    """
+
+
+@command.command()
+@click.option("--nodes", "count", type=click.IntRange(1, fleet.NODES_MAX), default=2, show_default=True)
+@click.option("--suite", type=click.Choice(mirror.SUITES), default="bookworm", show_default=True)
+@click.option("--memory-mib", type=click.IntRange(512, 65536), default=2048, show_default=True)
+@click.option("--cpus", type=click.IntRange(1, 16), default=2, show_default=True)
+def up(count: int, suite: str, memory_mib: int, cpus: int) -> None:
+    """Hold that nodes 1 to N of the suite run; nodes that run already are left alone."""
+    begun = time.monotonic()
+    started = fleet.up(count, suite, memory_mib, cpus, _say)
+    if not started:
+        _say(f"{count} {suite} nodes run already")
+    else:
+        _say(f"{len(started)} nodes brought up in {time.monotonic() - begun:.0f} s; see `flightline lab status`")
+
+
+@command.command()
+@click.option("--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True)
+def status(form: str) -> None:
+    """Show the nodes; exit 0 when all run, 1 when one does not, 2 when there are none."""
+    nodes = state.nodes()
+    if form == "json":
+        click.echo(json.dumps([_described(node) for node in nodes], indent=2))
+    else:
+        _print_table(nodes)
+    raise SystemExit(2 if not nodes else 0 if all(node.is_running for node in nodes) else 1)
+
+
+@command.command(context_settings={"ignore_unknown_options": True})
+@click.argument("node")
+@click.argument("cmd", nargs=-1, type=click.UNPROCESSED)
+def ssh(node: str, cmd: tuple[str, ...]) -> None:
+    """Open a shell in NODE, or run a command: `flightline lab ssh node-1 -- uname -r`."""
+    found = state.node_named(node)
+    if not found.is_running:
+        raise FlightlineError(f"{node} does not run; run `flightline lab reset {node}` for a fresh one.")
+    arguments = [*found.door.arguments(), *cmd]
+    os.execvp(arguments[0], arguments)  # noqa: S606 - the person's terminal belongs to ssh from here on
+
+
+@command.command()
+@click.argument("names", nargs=-1, metavar="NODE...")
+@click.option("--all", "everything", is_flag=True, help="Every node of the lab.")
+def reset(names: tuple[str, ...], everything: bool) -> None:
+    """Make nodes pristine again: same name, port and host key, nothing else left."""
+    if everything == bool(names):
+        raise click.UsageError("name the nodes to reset, or give --all.")
+    nodes = state.nodes() if everything else [state.node_named(name) for name in names]
+    fleet.reset(nodes, _say)
+
+
+@command.command()
+@click.option("--purge", is_flag=True, help="Also remove the cached images, templates and keys.")
+def down(purge: bool) -> None:
+    """Stop every node and remove its disk."""
+    gone = fleet.down(purge=purge)
+    _say(f"{len(gone)} nodes stopped and removed" + ("; the cache is empty" if purge else ""))
+
+
+def _say(line: str) -> None:
+    """Tell the person what goes on; standard output is left to answers."""
+    click.echo(f"lab: {line}", err=True)
+
+
+def _described(node: Node) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "suite": node.suite,
+        "running": node.is_running,
+        "ssh_port": node.ssh_port,
+        "address": node.address,
+        "memory_mib": node.memory_mib,
+        "cpus": node.cpus,
+        "accelerator": "kvm" if "kvm" in node.accelerator else "emulated",
+        "origin": node.origin,
+        "seconds_to_start": node.seconds,
+        "pid": node.pid,
+        "serial_log": str(node.machine.serial_log),
+    }
+
+
+def _print_table(nodes: list[Node]) -> None:
+    if not nodes:
+        _say("no nodes; run `flightline lab up`")
+        return
+    table = Table("node", "suite", "state", "ssh", "second network", "memory", "cpus", "started", box=None)
+    for node in nodes:
+        table.add_row(
+            node.name, node.suite, "running" if node.is_running else "stopped",
+            f"127.0.0.1:{node.ssh_port}", node.address, f"{node.memory_mib} MiB", str(node.cpus),
+            f"{node.origin}, {node.seconds} s",
+        )  # fmt: skip
+    Console().print(table)

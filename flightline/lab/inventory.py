@@ -1,0 +1,42 @@
+"""The running lab as pyinfra hosts."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from flightline.errors import FlightlineError
+from flightline.lab import keys, state
+from flightline.lab.shell import USER
+from flightline.lab.state import Node
+
+
+def running_nodes() -> list[tuple[str, dict[str, Any]]]:
+    """Return (name, data) of each node that runs, host keys pinned.
+
+    FLIGHTLINE_LAB_NODES="node-1,node-2" limits them. Raises FlightlineError where none runs, or where a
+    named one does not.
+    """
+    running = {node.name: node for node in state.nodes() if node.is_running}
+    if not running:
+        raise FlightlineError("no lab nodes are running; run `flightline lab up`.")
+    named = [name.strip() for name in os.environ.get("FLIGHTLINE_LAB_NODES", "").split(",") if name.strip()]
+    for name in named:
+        if name not in running:
+            raise FlightlineError(
+                f"FLIGHTLINE_LAB_NODES names {name!r}, which does not run; running: {', '.join(running)}."
+            )
+    return [(name, data_of(running[name])) for name in named or running]
+
+
+def data_of(node: Node) -> dict[str, Any]:
+    """Return the pyinfra data that reaches a node: port, user, key, pinned host key, sudo."""
+    return {
+        "ssh_hostname": "127.0.0.1",
+        "ssh_port": node.ssh_port,
+        "ssh_user": USER,
+        "ssh_key": str(keys.access_key()),
+        "ssh_known_hosts_file": str(state.known_hosts()),
+        "ssh_strict_host_key_checking": "yes",
+        "_sudo": True,
+    }
