@@ -1,0 +1,114 @@
+"""The report for a person: problems with their remedies, a line per node, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flightline.report.record import CheckResult, NodeResult, Outcome, Report, Verdict
+
+_COLOURS = {Verdict.GO: "bold green", Verdict.NO_GO: "bold red", Verdict.UNDECIDED: "bold yellow"}
+_MARKS = {Outcome.FAIL: "red", Outcome.UNKNOWN: "yellow", Outcome.WAIVED: "cyan"}
+
+
+def write(report: Report, stream: IO[str], *, stats: bool = False) -> None:
+    """Write the report; colours only where the stream is a terminal, one problem a line."""
+    console = Console(file=stream, highlight=False, soft_wrap=True)
+    for line in _problems(report):
+        console.print(line)
+    console.print(_nodes(report, stats))
+    for warning in report.run.warnings:
+        console.print(Text(f"warning: {warning}", "yellow"))
+    if report.run.recording:
+        console.print(Text(f"evidence: {report.run.recording}", "dim"))
+    console.print(verdict_line(report))
+
+
+def problem_line(node: str, check: CheckResult) -> str:
+    """Return the one sentence of a problem: where, what is, what was expected, what to do."""
+    marked = "" if check.outcome is Outcome.FAIL else f"{check.outcome.value}: "
+    if check.waiver is not None and check.outcome is Outcome.WAIVED:
+        return f"{node} {check.id}: {marked}{_ended(check.message)} {_accepted(check)}"
+    return f"{node} {check.id}: {marked}{_ended(check.message)} {_sentence(check.remedy)}"
+
+
+def verdict_line(report: Report) -> Text:
+    """Return the last line: GO, NO-GO or UNDECIDED, and why."""
+    verdict = report.summary.verdict
+    line = Text(verdict.value.upper(), _COLOURS[verdict])
+    line.append(f": {_why(report)}", "default")
+    return line
+
+
+def _problems(report: Report) -> Iterable[Text]:
+    for wanted in (
+        Outcome.WAIVED,
+        Outcome.UNKNOWN,
+        Outcome.FAIL,
+    ):  # the worst nearest to the verdict
+        for node in report.nodes:
+            for check in node.checks:
+                if check.outcome is wanted and check.suppressed_by is None:
+                    yield Text(problem_line(node.name, check), _style(check))
+
+
+def _style(check: CheckResult) -> str:
+    return _MARKS[check.outcome] if check.blocks else "cyan"
+
+
+def _nodes(report: Report, stats: bool) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("node", "verdict"):
+        table.add_column(heading, no_wrap=True)
+    counted = [
+        "pass",
+        "fail",
+        "waived",
+        "n/a",
+        "unknown",
+        *(["commands", "seconds"] if stats else []),
+    ]
+    for heading in counted:
+        table.add_column(heading, justify="right")
+    for node in report.nodes:
+        table.add_row(*_row(node, stats))
+    return table
+
+
+def _row(node: NodeResult, stats: bool) -> list[Text | str]:
+    outcomes = [each.outcome for each in node.checks]
+    counts = [str(outcomes.count(each)) for each in Outcome]
+    cost = [str(node.remote_commands), f"{node.seconds:.1f}"] if stats else []
+    return [node.name, Text(node.verdict.value.upper(), _COLOURS[node.verdict]), *counts, *cost]
+
+
+def _why(report: Report) -> str:
+    counts, nodes = report.summary.counts, report.summary.nodes
+    named = [each.name for each in report.nodes if each.verdict is not Verdict.GO]
+    total = f"{sum(counts.values())} checks on {len(report.nodes)} {_plural(len(report.nodes))}"
+    if not named:
+        return f"{counts[Outcome.PASS]} of {total} pass, nothing stands against it."
+    blocked = f"{nodes[Verdict.NO_GO]} no-go, {nodes[Verdict.UNDECIDED]} undecided"
+    return f"{blocked} of {len(report.nodes)} {_plural(len(report.nodes))} ({', '.join(named)})."
+
+
+def _plural(count: int) -> str:
+    return "node" if count == 1 else "nodes"
+
+
+def _accepted(check: CheckResult) -> str:
+    waiver = check.waiver
+    assert waiver is not None
+    return f"Waived by {waiver.owner} until {waiver.expires}: {_ended(waiver.reason)}"
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _sentence(text: str) -> str:
+    return _ended(text[:1].upper() + text[1:])
