@@ -24,7 +24,8 @@ def trigger(intent: Intent, record: str = RECORD) -> str:
         f"umask 077; mkdir -p {folder} && "
         f"printf '%s\\n' {shlex.quote(intent.to_json())} >{fresh} && "
         f"{{ sync {fresh} || sync; }} 2>/dev/null && mv -f {fresh} {final} && "
-        "{ (trap '' HUP; sleep 1; systemctl reboot || shutdown -r now || reboot) </dev/null >/dev/null 2>&1 & }"
+        "{ (trap '' HUP; sleep 1; systemctl reboot || shutdown -r now || reboot) "
+        "</dev/null >/dev/null 2>&1 & }"
     )
 
 
