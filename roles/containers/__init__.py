@@ -1,0 +1,25 @@
+"""Docker as a container host for inference engines; the NVIDIA runtime joins it later.
+
+The NVIDIA toolkit registers itself in daemon.json (`runtimes`, `default-runtime`): keys that this
+role does not own and therefore keeps.
+"""
+
+from __future__ import annotations
+
+from pyinfra.api.deploy import deploy
+
+from flightline.operations.services import Service, services
+from roles.containers.operations import engine_configured, engine_installed
+from roles.containers.settings import AddressPool, ContainersSettings, Ulimit
+
+__all__ = ["AddressPool", "ContainersSettings", "Ulimit", "containers"]
+
+UNITS = (Service("containerd.service"), Service("docker.socket"), Service("docker.service"))
+
+
+@deploy("Containers")
+def containers(settings: ContainersSettings) -> None:
+    """Docker runs, starts at boot, and has the declared configuration."""
+    engine_configured(name="Configure the engine", settings=settings)
+    engine_installed(name="Install the engine", settings=settings)
+    services(name="Run the engine", wanted=UNITS)

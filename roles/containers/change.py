@@ -1,0 +1,133 @@
+"""What a change asks of a running engine, and what is refused before anything is touched: pure."""
+
+from __future__ import annotations
+
+import enum
+
+from flightline.errors import NodeRefused
+from roles.containers.daemon import (
+    FIXED_BY_CONTAINERS,
+    changed_keys,
+    merged_keys,
+    needing_restart,
+    parse,
+)
+from roles.containers.facts import EngineState
+from roles.containers.live import differences
+from roles.containers.networks import collisions
+from roles.containers.settings import ContainersSettings
+
+_DEFAULT_ROOT = "/var/lib/docker"
+_OF_SOURCE = {"distribution": "docker.io", "docker": "docker-ce"}
+
+
+class Means(enum.Enum):
+    """How a running dockerd comes to its declared configuration."""
+
+    NOTHING = "nothing"
+    RELOAD = "reload"
+    RESTART = "restart"
+
+
+def means_of(state: EngineState, settings: ContainersSettings) -> Means:
+    """Return what dockerd needs after the files are in place.
+
+    Judged on the file and on what dockerd answers, so that a file which was put back by hand after
+    a restart is noticed as well as an edited one.
+    """
+    if not state.active:
+        return Means.NOTHING
+    keys = pending_keys(state, settings)
+    if state.stale or needing_restart(keys):
+        return Means.RESTART
+    return Means.RELOAD if keys else Means.NOTHING
+
+
+def pending_keys(state: EngineState, settings: ContainersSettings) -> frozenset[str]:
+    """Return the keys of daemon.json that differ in the file or in what dockerd answers."""
+    current = parse(state.file)
+    in_file = changed_keys(current, merged_keys(settings, current))
+    return in_file | (differences(state.info, settings) if state.info else frozenset())
+
+
+def refuse_harm(state: EngineState, settings: ContainersSettings) -> None:
+    """Raise NodeRefused where the declared engine would cut off networks, data or containers."""
+    refuse_collision(state, settings)
+    if not state.active:
+        return
+    _refuse_replacement(state, settings)
+    if means_of(state, settings) is Means.RESTART:
+        _refuse_restart(state, settings)
+    _refuse_lost_images(state, settings)
+
+
+def refuse_collision(state: EngineState, settings: ContainersSettings) -> None:
+    """Raise NodeRefused where a container network overlaps one that the node reaches otherwise."""
+    for network, route in collisions(settings.networks, state.routes):
+        raise NodeRefused(
+            f"container network {network} overlaps {route.network}, which this node reaches by "
+            f"{route.device}; choose ranges that the site does not use "
+            "(ContainersSettings.bridge_address, address_pools). Nothing was changed."
+        )
+
+
+def current_root(state: EngineState) -> str:
+    """Return the folder that holds images and containers now."""
+    root = state.info.get("DockerRootDir") or parse(state.file).get("data-root")
+    return str(root or _DEFAULT_ROOT)
+
+
+def refuse_move(root: str, content: str | None, settings: ContainersSettings) -> None:
+    """Raise NodeRefused where the data root would change and the present one is in use."""
+    if root != settings.data_root and content:
+        raise NodeRefused(
+            f"the data root is {root} and holds {content}; expected {settings.data_root} "
+            "(ContainersSettings.data_root). Stop docker and docker.socket, move the folder there, "
+            "and run again. Nothing was changed."
+        )
+
+
+def _refuse_replacement(state: EngineState, settings: ContainersSettings) -> None:
+    wanted = _OF_SOURCE[settings.source]
+    others = [name for name in state.installed if name != wanted]
+    if not others or wanted in state.installed:
+        return
+    if state.running_containers or not settings.restart_allowed:
+        raise NodeRefused(
+            f"{others[0]} runs {state.running_containers} containers and would be replaced by "
+            f'{wanted} (ContainersSettings.source is "{settings.source}"); stop them and allow '
+            "restarts, or declare the source that is installed. Nothing was changed."
+        )
+
+
+def _refuse_restart(state: EngineState, settings: ContainersSettings) -> None:
+    keys = pending_keys(state, settings)
+    why = f"{', '.join(needing_restart(keys))} of daemon.json" if keys else "an edited daemon.json"
+    if not settings.restart_allowed:
+        raise NodeRefused(
+            f"{why} takes effect at a restart of dockerd, which ContainersSettings.restart_allowed "
+            "forbids; allow it when the node may be disturbed. Nothing was changed."
+        )
+    if not state.running_containers:
+        return
+    if not settings.live_restore:
+        raise NodeRefused(
+            f"{why} takes effect at a restart of dockerd, which would stop "
+            f"{state.running_containers} running containers (ContainersSettings.live_restore is "
+            "False); stop them first. Nothing was changed."
+        )
+    if fixed := keys & FIXED_BY_CONTAINERS:
+        raise NodeRefused(
+            f"{', '.join(sorted(fixed))} of daemon.json cannot change while containers run "
+            f"({state.running_containers} do); stop them first. Nothing was changed."
+        )
+
+
+def _refuse_lost_images(state: EngineState, settings: ContainersSettings) -> None:
+    driver, images = state.info.get("Driver"), int(state.info.get("Images", 0))
+    if driver and driver != settings.storage_driver and images:
+        raise NodeRefused(
+            f"the storage driver is {driver} and holds {images} images, which "
+            f"{settings.storage_driver} (ContainersSettings.storage_driver) would not see; "
+            "remove them first. Nothing was changed."
+        )
