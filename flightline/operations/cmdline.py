@@ -1,0 +1,69 @@
+"""Writing declared kernel arguments into the boot loader, each family with its own tool.
+
+The declared arguments lie on the node as a list, one per line. Every argument that was ever in the
+list is remembered beside it, so that one that is no longer declared is known as ours: it is taken
+out of the boot loader (RHEL) and asks for a reboot while the running kernel still has it.
+"""
+
+from __future__ import annotations
+
+from flightline.facts.cmdline import NEXT_BOOT
+
+LIST = "/etc/flightline/kernel-arguments"
+SEEN = "/var/lib/flightline/kernel-arguments.seen"
+
+_REMEMBER = (
+    f"mkdir -p {SEEN.rpartition('/')[0]} && cat {LIST} >> {SEEN} && sort -u -o {SEEN} {SEEN}"
+)
+
+# Debian and Ubuntu: /etc/default/grub.d/*.cfg is read by update-grub (GRUB 2.06).
+_GRUB = (
+    "if ! command -v update-grub > /dev/null; then "
+    "echo 'this node has no update-grub: it does not boot through GRUB, so kernel arguments cannot "
+    "be set' >&2; exit 1; fi; "
+    f"update-grub && {_REMEMBER}"
+)
+
+# RHEL 9: boot entries follow the Boot Loader Specification; grubby edits them and, for kernels to
+# come, /etc/kernel/cmdline (grubby 8.40-60 and later).
+_GRUBBY = (
+    f"touch {LIST} && mkdir -p {SEEN.rpartition('/')[0]} && touch {SEEN}; "
+    f"for old in $(grep -vxF -f {LIST} {SEEN} | grep -v '^#'); do "
+    'grubby --update-kernel=ALL --remove-args="$old" || exit 1; done; '
+    f"""grubby --update-kernel=ALL --args="$(grep -v '^#' {LIST} | tr '\\n' ' ')" && {_REMEMBER}"""
+)
+
+
+def update_boot_loader(family: str) -> str:
+    """Return the command that gives every boot entry the listed arguments."""
+    return {"debian": _GRUB, "rhel": _GRUBBY}[family]
+
+
+# The head of both probes: the running kernel's arguments, and those of the next boot.
+_RUNNING = (
+    NEXT_BOOT
+    + r"""
+has() { case "$1" in *" $2 "*) return 0;; esac; return 1; }
+running=" $(tr '\n' ' ' < /proc/cmdline) "
+ahead=" $(next_boot 2> /dev/null | head -n 1 | tr '\n' ' ') "
+"""
+)
+
+MISSING_PROBE = f"""{_RUNNING}
+needed=1
+while IFS= read -r argument; do
+    case $argument in ''|'#'*) continue;; esac
+    if has "$ahead" "$argument" && ! has "$running" "$argument"; then needed=0; fi
+done < {LIST}
+test "$needed" = 0"""
+"""Exits 0 while the next boot brings a declared argument that the running kernel lacks."""
+
+STALE_PROBE = f"""{_RUNNING}
+needed=1
+while IFS= read -r argument; do
+    case $argument in ''|'#'*) continue;; esac
+    grep -qxF -e "$argument" {LIST} && continue
+    if has "$running" "$argument" && ! has "$ahead" "$argument"; then needed=0; fi
+done < {SEEN}
+test "$needed" = 0"""
+"""Exits 0 while the running kernel has an argument of ours that is no longer declared."""
