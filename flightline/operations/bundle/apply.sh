@@ -1,6 +1,7 @@
 # Puts a bundle into place, all of it or nothing. POSIX sh; sourced by the command that unpacked it.
 # $stage holds this file, plan.sh and new/N/NAME; $home/pending holds a marker for each hook that is
 # due. plan.sh calls `item N KIND PATH ...` and `hook KEY COMMAND`; each phase gives them a meaning.
+# shellcheck disable=SC1091,SC2015,SC2154,SC2317  # home and stage are set; phases go by name
 
 suffix=${stage##*.}
 problems=
@@ -163,6 +164,7 @@ put_back() {
     if [ ! -e "$stage/moved/$number" ]; then return; fi
     if there "$stage/old/$number"; then
         { twin "$stage/old/$number" "$fresh" && mv -fT "$fresh" "$path"; } 2>/dev/null || kept=yes
+        rm -f "$fresh" # two names of one file: renaming one to the other leaves both
     else
         rm -f "$path" || kept=yes
     fi

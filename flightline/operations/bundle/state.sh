@@ -1,5 +1,6 @@
 # What the node has at the paths in "$@" (numbered from 0), for the lists in $contents, $targets
 # and $markers (under $home). Two processes for all paths together; output is ASCII whatever the names are.
+# shellcheck disable=SC2154,SC2209  # the caller sets the lists; kinds are words, not commands
 LC_ALL=C
 export LC_ALL
 n=0

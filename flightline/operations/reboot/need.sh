@@ -1,4 +1,5 @@
 # Whether a reboot is due: the probes are in "$@", numbered from 0. POSIX sh, read-only.
+# shellcheck disable=SC2154  # the caller sets record
 LC_ALL=C
 export LC_ALL
 echo "boot_id $(cat /proc/sys/kernel/random/boot_id)"
