@@ -1,0 +1,19 @@
+"""What every node becomes, unless a group says otherwise: the fleet's declaration.
+
+docs/settings.md lists every field. A group derives its own from these, so that what it does not
+name stays as declared here:
+
+    from group_data.all import kernel as all_kernel
+
+    kernel = all_kernel.model_copy(update={"hugepages_2mib_per_node": 8192})
+"""
+
+from flightline.reboot import RebootSettings
+from roles.base.settings import BaseSettings
+from roles.containers.settings import ContainersSettings
+from roles.kernel.settings import KernelSettings
+
+base = BaseSettings()
+kernel = KernelSettings()
+containers = ContainersSettings()
+reboot = RebootSettings()
