@@ -1,0 +1,108 @@
+"""The road: two fresh nodes, Debian 12 and 13, by plain `pyinfra`, to an audit that says go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.lab.hands import Done, audit, failing, on, reset, typed
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("road")]
+
+NODES = ("node-1", "trixie-1")
+ROAD = ",".join(NODES)
+INVENTORY = "inventories/lab.py"
+
+
+@dataclass
+class Walk:
+    boots_before: dict[str, str]
+    first: Done
+
+
+@pytest.fixture(scope="module")
+def walk() -> Iterator[Walk]:
+    """Two fresh nodes taken down the road once, by the command in the README."""
+    for suite in ("bookworm", "trixie"):
+        done = typed("flightline", "lab", "up", "--nodes", "1", "--suite", suite)
+        assert done.returncode == 0, done.stderr
+    reset(*NODES)
+    boots = {node: on(node, "cat /proc/sys/kernel/random/boot_id") for node in NODES}
+    yield Walk(boots, typed("pyinfra", "-y", INVENTORY, "deploy.py", nodes=ROAD))
+
+
+def test_plain_pyinfra_takes_fresh_nodes_down_the_whole_road(walk: Walk) -> None:
+    assert walk.first.returncode == 0, walk.first.stdout[-6000:] + walk.first.stderr[-6000:]
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_the_node_was_rebooted_once_inside_the_run(walk: Walk, node: str) -> None:
+    assert on(node, "cat /proc/sys/kernel/random/boot_id") != walk.boots_before[node]
+    assert on(node, "journalctl --list-boots -q --no-pager | wc -l") in {"1", "2"}
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_the_declared_kernel_is_live(walk: Walk, node: str) -> None:
+    words = on(node, "cat /proc/cmdline").split()
+    assert {"iommu=pt", "transparent_hugepage=madvise", "nouveau.modeset=0"} <= set(words)
+    assert "HugePages_Total:      64" in on(node, "cat /proc/meminfo")
+    assert "[madvise]" in on(node, "cat /sys/kernel/mm/transparent_hugepage/enabled")
+    assert "nouveau" not in on(node, "cat /proc/modules")
+    assert on(node, "cat /proc/sys/vm/swappiness") == "1"
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_the_declared_limits_hold_in_a_fresh_login(walk: Walk, node: str) -> None:
+    done = typed("flightline", "lab", "ssh", node, "--", "ulimit -l; ulimit -n")
+    assert done.stdout.split() == ["unlimited", "1048576"]
+    assert on(node, "systemctl show -p DefaultLimitMEMLOCK --value") == "infinity"
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_container_runs(walk: Walk, node: str) -> None:
+    assert on(node, "systemctl is-active docker") == "active"
+    image = "cd / && tar c bin/sh lib* usr/lib64 usr/lib/x86_64-linux-gnu/libc.so* 2>/dev/null"
+    on(node, f"{image} usr/bin/dash | docker import - road >/dev/null")
+    said = on(node, 'docker run --rm --network none road /usr/bin/dash -c "ulimit -l"')
+    assert said == "unlimited"
+
+
+def test_the_same_command_again_changes_nothing(walk: Walk) -> None:
+    done = typed("pyinfra", "-y", "--json", INVENTORY, "deploy.py", nodes=ROAD)
+    assert done.returncode == 0, done.stderr[-4000:]
+    results = json.loads(done.stdout)["results"]
+    changed = [each["name"] for each in results["operations"] if each["success"]]
+    assert not changed
+
+
+def test_a_second_apply_changes_nothing_in_25_commands_a_node(walk: Walk) -> None:
+    done = typed(
+        "flightline", "apply", INVENTORY, "--stats", "--no-audit", "--format", "json", nodes=ROAD
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    for node in json.loads(done.stdout)["nodes"]:
+        assert node["changed"] == [], node
+        assert node["commands"] <= 25, node
+
+
+def test_a_plan_after_the_apply_has_nothing_pending(walk: Walk) -> None:
+    done = typed("flightline", "plan", INVENTORY, "--detailed-exitcode", nodes=ROAD)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_audit_says_go_in_3_commands_a_node(walk: Walk) -> None:
+    code, report = audit(ROAD, "--stats")
+    assert failing(report) == set()
+    assert code == 0
+    assert report["summary"]["verdict"] == "go"
+    for node in report["nodes"]:
+        assert len(node["checks"]) >= 40
+        assert node["commands"] <= 3
+
+
+def test_nodes_reach_one_another_on_the_second_network(walk: Walk) -> None:
+    other = on("trixie-1", "ip -4 -o addr show eth1").split()[3].split("/")[0]
+    assert " 0% packet loss" in on("node-1", f"ping -c 2 -W 5 {other}")
