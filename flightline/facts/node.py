@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,9 @@ class NodeFacts:
 def parse_node(text: str) -> NodeFacts:
     """Return the record that the output of node.sh describes.
 
-    One real line: `free=/ /dev/vda1 3968920 1146360 2598980 31% /` (Debian 12, 2026-11-21).
-    Raises ValueError when the text is cut short or a number is not one.
+    Real lines (Debian 12, 2026-11-21): `os=VERSION_ID="12"`, `cpus=0-1`, `numa=Node 0 MemTotal:
+    2012112 kB`, `dpkg=iF  docker.io`; under one `room_of=/` each, the table of `df -Pk`. Raises
+    ValueError when the text is cut short or a number is not one.
     """
     values: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -105,19 +107,21 @@ def parse_node(text: str) -> NodeFacts:
     def one(key: str) -> str:
         return values.get(key, [""])[0]
 
-    free = _free_bytes(values.get("free", []))
+    release = dict(_assignment(line) for line in values.get("os", []))
+    distribution = release.get("ID", "")
+    free = dict(zip(values.get("room_of", []), _free_bytes(text), strict=True))
     return NodeFacts(
-        distribution=one("distribution"),
-        version=one("version"),
-        codename=one("codename"),
-        family=_FAMILIES.get(one("distribution"), "unknown"),
+        distribution=distribution,
+        version=release.get("VERSION_ID", ""),
+        codename=release.get("VERSION_CODENAME", ""),
+        family=_FAMILIES.get(distribution, "unknown"),
         architecture=one("architecture"),
         kernel=one("kernel"),
         boot_id=one("boot_id"),
         virtualization=one("virtualization"),
         product_name=one("product_name"),
         is_grace=_is_grace(one("architecture"), one("product_name"), one("soc_id")),
-        cpus=int(one("cpus")),
+        cpus=_count(one("cpus")),
         memory_bytes=_kibibytes(one("memory")),
         numa_nodes=tuple(sorted(map(_numa_node, values.get("numa", [])), key=lambda n: n.id)),
         has_cpufreq=one("has_cpufreq") == "yes",
@@ -130,7 +134,7 @@ def parse_node(text: str) -> NodeFacts:
         var_free_bytes=free.get("/var", free["/"]),
         has_default_route=one("has_default_route") == "yes",
         apt_lock_holder=_holder(one("lock_holder")),
-        dpkg_broken=tuple(values.get("dpkg_broken", [])),
+        dpkg_broken=tuple(line.split()[-1] for line in values.get("dpkg", [])),
         dpkg_interrupted=one("dpkg_interrupted") == "yes",
     )
 
@@ -171,9 +175,22 @@ def forget_node(host: Any) -> None:
     _KNOWN.pop(host, None)
 
 
-def _free_bytes(lines: list[str]) -> dict[str, int]:
-    """Free bytes by directory, from `DIRECTORY` and the line of `df -Pk`: available is its 4th."""
-    return {fields[0]: int(fields[-3]) * 1024 for fields in map(str.split, lines)}
+def _assignment(line: str) -> tuple[str, str]:
+    """From a line of os-release such as `VERSION_ID="12"`, quoted as in a shell."""
+    name, _, value = line.partition("=")
+    return name, "".join(shlex.split(value))
+
+
+def _free_bytes(text: str) -> list[int]:
+    """Free bytes of each line of `df -Pk`: `/dev/vda1 16402300 963472 14583636 7% /`."""
+    rows = [line.split() for line in text.splitlines()]
+    return [int(row[3]) * 1024 for row in rows if len(row) >= 6 and row[4].endswith("%")]
+
+
+def _count(ranges: str) -> int:
+    """How many numbers are in the kernel's list format, such as "0-3,8"."""
+    ends = [part.partition("-")[::2] for part in ranges.split(",")]
+    return sum(int(last or first) - int(first) + 1 for first, last in ends)
 
 
 def _kibibytes(line: str) -> int:

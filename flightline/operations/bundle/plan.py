@@ -47,7 +47,7 @@ def plan_of(items: Sequence[Item], hooks: Sequence[Hook], found: Found) -> Plan:
         else:
             changes += [change] if change else []
     if problems:
-        raise NodeRefused("; ".join(problems))
+        raise NodeRefused(" ".join(problems))
     changed = {change.item.path for change in changes}
     due = [
         hook
