@@ -62,7 +62,7 @@ check_file() { # MODE OWNER GROUP NAME VALIDATE
     if ! { chown "$2:$3" "$staged" && chmod "$1" "$staged"; } >"$stage/log" 2>&1; then
         complain "$path cannot be given to $2:$3 with mode $1: $(said)"
     elif [ -n "$5" ] && ! run "$5"; then
-        complain "$path failed validation by \`$5\`: $(said)"
+        complain "$path failed validation by \`$(printf '%s\n' "$5" | head -n 1)\`: $(said)"
     fi
     refuse_directory
 }
