@@ -40,7 +40,7 @@ def test_every_kind_of_item_is_made_and_a_second_run_changes_nothing(sandbox: Sa
     at = sandbox.files
     (at / "old").write_text("gone soon")
     (at / "list").write_text("one\n")
-    items = [
+    items: list[Item] = [
         File(f"{at}/etc/app/app.conf", "a = 1\n", mode="640", **ME),
         Directory(f"{at}/data", mode="2750", **ME),
         Link(f"{at}/current", "etc/app"),
@@ -126,7 +126,7 @@ def test_a_hook_that_fails_brings_everything_back(sandbox: Sandbox) -> None:
     (at / "link").symlink_to("a")
     (at / "dir").mkdir(mode=0o700)
     before = tree(at)
-    items = [
+    items: list[Item] = [
         File(f"{at}/a", "new", **ME),
         File(f"{at}/deep/er/b", "new", **ME),
         Absent(f"{at}/gone"),
@@ -186,7 +186,7 @@ def test_an_upload_that_is_cut_short_changes_nothing(sandbox: Sandbox) -> None:
     items = [File(f"{sandbox.files}/a", "x" * 40000, **ME)]
     sent = command(plan_of(items, [], sandbox.state(items)), str(sandbox.home))
     for share in (0, 100, 30000):
-        given = sent.connector_arguments["_stdin"][:share]
+        given = str(sent.connector_arguments["_stdin"])[:share]
         done = sandbox._run(sent.get_raw_value(), given)
         assert done.returncode == 1
         assert "nothing was changed" in done.stderr
