@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,14 @@ class Selection:
 
 
 def all_checks() -> tuple[Check, ...]:
-    """Return every check of every role of the project, by role, in the order of declaration."""
-    roles = [role for role, _ in project.role_modules("checks")]
+    """Return every check of every role of the project, by role, in the order of declaration.
+
+    Raises FlightlineError, with the place, for a checks.py that cannot be loaded.
+    """
+    try:
+        roles = [role for role, _ in project.role_modules("checks")]
+    except Exception as error:
+        raise FlightlineError(f"{_place(error)}: {type(error).__name__}: {error}") from error
     return tuple(each for role in roles for each in REGISTRY.values() if each.role == role)
 
 
@@ -63,6 +70,15 @@ def faults(role: str) -> dict[str, dict[str, str]]:
     """Return the faults of a role's checks, from tests/faults; empty where the project has none."""
     path = project.root() / "tests" / "faults" / f"{role}.yaml"
     return _faults(path) if path.is_file() else {}
+
+
+def _place(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    ours = str(project.root() / "roles")
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{each.filename}:{each.lineno}" for each in frames if each.filename.startswith(ours)]
+    return places[-1] if places else "roles"
 
 
 def _faults(path: Path) -> dict[str, dict[str, str]]:

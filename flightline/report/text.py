@@ -33,7 +33,8 @@ def problem_line(node: str, check: CheckResult) -> str:
     marked = "" if check.outcome is Outcome.FAIL else f"{check.outcome.value}: "
     if check.waiver is not None and check.outcome is Outcome.WAIVED:
         return f"{node} {check.id}: {marked}{_ended(check.message)} {_accepted(check)}"
-    return f"{node} {check.id}: {marked}{_ended(check.message)} {_sentence(check.remedy)}"
+    remedy = "" if check.remedy in check.message else f" {_sentence(check.remedy)}"
+    return f"{node} {check.id}: {marked}{_ended(check.message)}{remedy}"
 
 
 def verdict_line(report: Report) -> Text:
