@@ -12,26 +12,28 @@ from flightline.facts.cmdline import NEXT_BOOT
 LIST = "/etc/flightline/kernel-arguments"
 SEEN = "/var/lib/flightline/kernel-arguments.seen"
 
-_REMEMBER = (
-    f"mkdir -p {SEEN.rpartition('/')[0]} && cat {LIST} >> {SEEN} && sort -u -o {SEEN} {SEEN}"
-)
+# A failed hook is named by its first line.
+_TITLE = "# give every boot entry the declared kernel arguments"
+_REMEMBER = f"cat {LIST} >> {SEEN} && sort -u -o {SEEN} {SEEN}"
 
 # Debian and Ubuntu: /etc/default/grub.d/*.cfg is read by update-grub (GRUB 2.06).
-_GRUB = (
-    "if ! command -v update-grub > /dev/null; then "
-    "echo 'this node has no update-grub: it does not boot through GRUB, so kernel arguments cannot "
-    "be set' >&2; exit 1; fi; "
-    f"update-grub && {_REMEMBER}"
-)
+_GRUB = f"""{_TITLE}
+if ! command -v update-grub > /dev/null; then
+    echo "there is no update-grub: this node does not boot through GRUB" >&2
+    exit 1
+fi
+mkdir -p {SEEN.rpartition("/")[0]}
+update-grub && {_REMEMBER}"""
 
 # RHEL 9: boot entries follow the Boot Loader Specification; grubby edits them and, for kernels to
 # come, /etc/kernel/cmdline (grubby 8.40-60 and later).
-_GRUBBY = (
-    f"touch {LIST} && mkdir -p {SEEN.rpartition('/')[0]} && touch {SEEN}; "
-    f"for old in $(grep -vxF -f {LIST} {SEEN} | grep -v '^#'); do "
-    'grubby --update-kernel=ALL --remove-args="$old" || exit 1; done; '
-    f"""grubby --update-kernel=ALL --args="$(grep -v '^#' {LIST} | tr '\\n' ' ')" && {_REMEMBER}"""
-)
+_GRUBBY = f"""{_TITLE}
+mkdir -p {SEEN.rpartition("/")[0]}
+touch {SEEN}
+for old in $(grep -vxF -f {LIST} {SEEN} | grep -v '^#'); do
+    grubby --update-kernel=ALL --remove-args="$old" || exit 1
+done
+grubby --update-kernel=ALL --args="$(grep -v '^#' {LIST} | tr '\\n' ' ')" && {_REMEMBER}"""
 
 
 def update_boot_loader(family: str) -> str:

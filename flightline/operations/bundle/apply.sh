@@ -145,7 +145,9 @@ relabel() { # SELinux: the type that the policy gives to this path
 act_hook() {
     [ -z "$problems" ] || return 0
     started="$started $1"
-    run "$2" || complain "hook \`$2\` failed with exit status $?: $(said)"
+    run "$2" && return
+    code=$? title=$(printf '%s\n' "$2" | head -n 1)
+    complain "hook \`$title\` failed with exit status $code: $(said)"
 }
 again_hook() { case $started in *" $1"*) run "$2" ;; esac; }
 again() {

@@ -30,7 +30,8 @@ class Plan:
     def __str__(self) -> str:
         """Return what would be told to a person, such as "/etc/motd (new), hook `x`"."""
         parts = [f"{change.item.path} ({change.reason})" for change in self.changes]
-        return ", ".join(parts + [f"hook `{hook.command}`" for hook in self.hooks])
+        hooks = [f"hook `{hook.command.splitlines()[0]}`" for hook in self.hooks]
+        return ", ".join(parts + hooks)
 
 
 def plan_of(items: Sequence[Item], hooks: Sequence[Hook], found: Found) -> Plan:
