@@ -60,7 +60,13 @@ def audit_session(
         found.get(host.name) or Audited(host.name, unreachable="the audit ended before its answer.")
         for host in session.hosts
     ]
-    return [*reached, *(Audited(name, unreachable=why) for name, why in session.failed.items())]
+    return [
+        *reached,
+        *(
+            Audited(name, unreachable=why.removeprefix(f"{name}: "))
+            for name, why in session.failed.items()
+        ),
+    ]
 
 
 def audit_host(
