@@ -14,9 +14,11 @@ from roles.base.settings import BaseSettings
 __all__ = ["checks_access", "checks_login", "checks_sshd", "checks_time", "checks_upkeep"]
 
 APPLY = "run `flightline apply`"
-BLOCKS = "df -Pk / | tail -n 1"
-INODES = "df -Pi / | tail -n 1"
-DISKS = "-t ext2,ext3,ext4,xfs,btrfs,f2fs"
+ROOM = "df -Pk / | tail -n 1; df -Pi / | tail -n 1"
+DISKS = (
+    "findmnt -rn -o TARGET,OPTIONS -t ext2,ext3,ext4,xfs,btrfs,f2fs; echo; "
+    "findmnt -rn --fstab -o TARGET,OPTIONS"
+)
 
 
 @check(
@@ -73,8 +75,8 @@ def hostname_declared(host: Host, base: BaseSettings) -> None:
     wanted = base.hostname_of(host.backend.get_hostname())
     if wanted is None:
         not_applicable("no name is declared (BaseSettings.hostname is None).")
-    running = host.run("cat /proc/sys/kernel/hostname").stdout.strip()
-    stored = host.run("cat /etc/hostname").stdout.strip()
+    names = host.run("cat /proc/sys/kernel/hostname /etc/hostname").stdout.split()
+    running, stored = (*names, "", "")[:2]
     assert running == wanted == stored, (
         f"the kernel's name is {running!r} and that of /etc/hostname {stored!r}, expected "
         f"{wanted!r} (BaseSettings.hostname); {APPLY}."
@@ -105,9 +107,9 @@ def hostname_resolves(host: Host, _: BaseSettings) -> None:
 )
 def timezone_declared(host: Host, base: BaseSettings) -> None:
     zone = f"/usr/share/zoneinfo/{base.timezone}"
-    shown = host.run("date +%Z%z; readlink -f /etc/localtime").stdout.split()
-    same = host.run(f"cmp -s /etc/localtime {zone}").rc == 0
-    assert same, (
+    same = host.run(f"date +%Z%z; readlink -f /etc/localtime; cmp -s /etc/localtime {zone}")
+    shown = same.stdout.split()
+    assert same.rc == 0, (
         f"the node's zone is {' of '.join(shown)}, expected {base.timezone} "
         f"(BaseSettings.timezone); {APPLY}."
     )
@@ -136,10 +138,10 @@ def locale_declared(host: Host, base: BaseSettings) -> None:
 )
 def root_space(host: Host, base: BaseSettings) -> None:
     least = base.root_free_min_percent
-    for command, kind in ((BLOCKS, "space"), (INODES, "inodes")):
-        fields = host.run(command).stdout.split()
-        if len(fields) < 6:
-            unknown(f"`{command}` gave no line for /.")
+    lines = [line.split() for line in host.run(ROOM).stdout.splitlines()]
+    if [len(fields) for fields in lines] != [6, 6]:
+        unknown("df gave no two lines for /.")
+    for kind, fields in zip(("space", "inodes"), lines, strict=True):
         total, free = int(fields[1]), int(fields[3])
         share = 100 * free / total if total else 100.0  # btrfs counts no inodes
         assert share >= least, (
@@ -156,20 +158,17 @@ def root_space(host: Host, base: BaseSettings) -> None:
 )
 def filesystems_writable(host: Host, _: BaseSettings) -> None:
     """A kernel that meets an error on a disk mounts it read-only and goes on."""
-    mounted = host.run(f"findmnt -rn -o TARGET,OPTIONS {DISKS}").stdout
-    declared = host.run("findmnt -rn --fstab -o TARGET,OPTIONS").stdout
-    meant = {
-        line.split()[0] for line in declared.splitlines() if "ro" in line.split()[-1].split(",")
-    }
-    gone = [
-        line.split()[0]
-        for line in mounted.splitlines()
-        if "ro" in line.split()[-1].split(",") and line.split()[0] not in meant
-    ]
+    mounted, _separator, declared = host.run(DISKS).stdout.partition("\n\n")
+    gone = sorted(_read_only(mounted) - _read_only(declared))
     assert mounted.strip() and not gone, (
         f"read-only: {', '.join(gone) or 'no file system found'}, expected writable unless fstab "
         "says ro; see the kernel's log for the disk's errors."
     )
+
+
+def _read_only(table: str) -> set[str]:
+    rows = [line.split(maxsplit=1) for line in table.splitlines()]
+    return {row[0] for row in rows if "ro" in row[-1].split(",")}
 
 
 @check(

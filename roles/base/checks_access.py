@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import shlex
-
 from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, check, not_applicable
 from roles.base.settings import BaseSettings, OperatorSettings
 
 APPLY = "run `flightline apply`"
-SUDOERS = "visudo -c"
+# For every operator: `name path PATH MODE OWNER` and `name key LINE`, separated by tabs.
+KEYS = (
+    'home=$(getent passwd "$name" | cut -d: -f6); file=$home/.ssh/authorized_keys; '
+    'stat -c "$name\tpath\t%n\t%a\t%U" "$home" "$home/.ssh" "$file"; '
+    'sed -n "s/^[[:space:]]*\\([^#[:space:]].*\\)/$name\tkey\t\\1/p" "$file"'
+)
 
 
 def _operators(base: BaseSettings) -> tuple[OperatorSettings, ...]:
     if not base.operators:
         not_applicable("no operator is declared (BaseSettings.operators is empty).")
     return base.operators
+
+
+def _of_each(host: Host, operators: tuple[OperatorSettings, ...], command: str) -> list[str]:
+    """Lines that a shell command prints, run once for every operator, called $name in it."""
+    names = " ".join(operator.name for operator in operators)
+    return list(host.run(f"for name in {names}; do {command}; done").stdout.splitlines())
 
 
 @check(
@@ -26,12 +35,14 @@ def _operators(base: BaseSettings) -> tuple[OperatorSettings, ...]:
     remedy=APPLY,
 )
 def operator_account(host: Host, base: BaseSettings) -> None:
-    for operator in _operators(base):
-        answer = host.run(f"id -Gn {operator.name}")
-        assert answer.rc == 0, (
+    operators = _operators(base)
+    lines = _of_each(host, operators, 'echo "$name: $(id -Gn "$name" 2> /dev/null)"')
+    for operator, line in zip(operators, lines, strict=True):
+        groups = line.split()[1:]
+        assert groups, (
             f"{operator.name} has no account, expected one (BaseSettings.operators); {APPLY}."
         )
-        missing = sorted(set(operator.groups) - set(answer.stdout.split()))
+        missing = sorted(set(operator.groups) - set(groups))
         assert not missing, (
             f"{operator.name} is not in {', '.join(missing)}, expected "
             f"{', '.join(operator.groups)} (OperatorSettings.groups); {APPLY}."
@@ -47,22 +58,21 @@ def operator_account(host: Host, base: BaseSettings) -> None:
 )
 def operator_keys(host: Host, base: BaseSettings) -> None:
     """sshd ignores a key file that others may write to, or that is another account's."""
-    for operator in _operators(base):
-        home = f"$(getent passwd {operator.name} | cut -d: -f6)"
-        paths = f'"{home}" "{home}/.ssh" "{home}/.ssh/authorized_keys"'
-        states = host.run(f"stat -c '%a %U %n' {paths}").stdout.splitlines()
-        lines = host.run(f'cat "{home}/.ssh/authorized_keys"').stdout.splitlines()
-        present = [" ".join(line.split()) for line in lines if not line.lstrip().startswith("#")]
+    operators = _operators(base)
+    lines = [line.split("\t") for line in _of_each(host, operators, KEYS)]
+    for operator in operators:
+        mine = [fields[1:] for fields in lines if fields[0] == operator.name]
+        present = [" ".join(key.split()) for kind, key, *_ in mine if kind == "key"]
         missing = [
-            number
+            str(number)
             for number, key in enumerate(operator.authorized_keys, start=1)
             if not any(" ".join(key.split()[:2]) in line for line in present)
         ]
-        assert any(present) and not missing, (
-            f"{operator.name} lacks key {', '.join(map(str, missing)) or 'of any kind'}, expected "
+        assert present and not missing, (
+            f"{operator.name} lacks key {', '.join(missing) or 'of any kind'}, expected "
             f"all of OperatorSettings.authorized_keys; {APPLY}."
         )
-        for mode, owner, path in (state.split(" ", 2) for state in states):
+        for path, mode, owner in (fields[1:] for fields in mine if fields[0] == "path"):
             assert owner == operator.name and not int(mode, 8) & 0o022, (
                 f"{path} is {owner}'s with mode {mode}, expected {operator.name}'s and closed to "
                 f"writing by others, else sshd ignores the keys; {APPLY}."
@@ -78,12 +88,11 @@ def operator_keys(host: Host, base: BaseSettings) -> None:
 )
 def operator_sudo(host: Host, base: BaseSettings) -> None:
     """Asked of sudo itself: the last rule that matches decides, whichever file it is in."""
-    for operator in _operators(base):
-        listed = host.run(f"sudo -n -l -U {shlex.quote(operator.name)}").stdout
-        rules = [line.strip() for line in listed.splitlines() if line.startswith("    (")]
+    operators = _operators(base)
+    lines = _of_each(host, operators, 'sudo -n -l -U "$name" | sed "s/^    (/$name\t(/"')
+    for operator in (each for each in operators if each.sudo):
+        rules = [line.split("\t")[1] for line in lines if line.startswith(f"{operator.name}\t")]
         free = [number for number, rule in enumerate(rules) if rule.endswith("NOPASSWD: ALL")]
-        if not operator.sudo:
-            continue
         assert free, (
             f"{operator.name} may run {'; '.join(rules) or 'nothing'} through sudo, expected "
             f"NOPASSWD: ALL (OperatorSettings.sudo); {APPLY}."
@@ -102,7 +111,7 @@ def operator_sudo(host: Host, base: BaseSettings) -> None:
     remedy="run `visudo -c` on the node and mend the file that it names",
 )
 def sudoers_valid(host: Host, _: BaseSettings) -> None:
-    answer = host.run(f"{SUDOERS} 2>&1")
+    answer = host.run("visudo -c 2>&1")
     wrong = [line for line in answer.stdout.splitlines() if not line.endswith("parsed OK")]
     assert answer.rc == 0, (
         f"visudo -c says {'; '.join(wrong) or answer.stdout.strip()}, expected every file parsed "

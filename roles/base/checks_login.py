@@ -12,13 +12,13 @@ MOTD = "find /etc/update-motd.d -maxdepth 1 -type f -perm /111 2> /dev/null"
 # starts it (bash reads ~/.bashrc then, because of SSH_CLIENT and SHLVL), and with no such sign.
 LOGIN = r"""
 user=${SUDO_USER:-root}; entry=$(getent passwd "$user"); shell=${entry##*:}
-home=$(echo "$entry" | cut -d: -f6)
+home=$(echo "$entry" | cut -d: -f6); group=$(id -g "$user")
 best() {
     least=
     for try in 1 2 3; do
         from=$(date +%s%N)
-        runuser -u "$user" -- env -i HOME="$home" PATH="$PATH" "$@" "$shell" -c true \
-            > /dev/null 2>&1 < /dev/null
+        setpriv --reuid="$user" --regid="$group" --init-groups \
+            env -i HOME="$home" PATH="$PATH" "$@" "$shell" -c true > /dev/null 2>&1 < /dev/null
         took=$((($(date +%s%N) - from) / 1000))
         if [ -z "$least" ] || [ "$took" -lt "$least" ]; then least=$took; fi
     done

@@ -18,6 +18,7 @@ OFFER = (
     "listen=$(sshd -T 2> /dev/null | sed -n 's/^listenaddress \\([0-9.]*:[0-9]*\\)$/\\1/p' "
     '| head -n 1); address=${listen%:*}; [ "$address" != 0.0.0.0 ] || address=127.0.0.1; '
     "timeout 10 ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=8 "
+    "-o KexAlgorithms=ecdh-sha2-nistp256,curve25519-sha256 "
     "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
     "-o GlobalKnownHostsFile=/dev/null -o LogLevel=ERROR -o PreferredAuthentications=none "
     '-p "${listen##*:}" flightline-audit@"$address" true 2>&1'

@@ -13,6 +13,7 @@ from roles.base.settings import BaseSettings
 
 APPLY = "run `flightline apply`"
 TIMERS = (*DEBIAN.upgrade_timers, *RHEL.upgrade_timers)
+CONFIG = "systemd-analyze cat-config systemd/journald.conf"
 # journald's own report on its limits, at its start and at each flush (systemd, sd-messages.h,
 # SD_MESSAGE_JOURNAL_USAGE).
 USAGE = (
@@ -101,14 +102,14 @@ def journal_persistent(host: Host, _: BaseSettings) -> None:
 def journal_limit(host: Host, base: BaseSettings) -> None:
     """The configuration as journald merges it, and the limit that it reported when it started."""
     most = base.journal_max_mib
-    merged = host.run("systemd-analyze cat-config systemd/journald.conf").stdout
+    merged, _separator, reports = host.run(f"{CONFIG}; echo; {USAGE}").stdout.rpartition("\n\n")
     values = re.findall(r"^SystemMaxUse=(\S*)", merged, re.MULTILINE)
     assert values and values[-1] == f"{most}M", (
         f"SystemMaxUse is {values[-1] if values else 'not set'}, expected {most}M "
         f"(BaseSettings.journal_max_mib); {APPLY}."
     )
-    reports = [json.loads(line) for line in host.run(USAGE).stdout.splitlines() if line]
-    limits = [int(each["MAX_USE"]) for each in reports if each["JOURNAL_NAME"].startswith("System")]
+    told = [json.loads(line) for line in reports.splitlines() if line.startswith("{")]
+    limits = [int(each["MAX_USE"]) for each in told if each["JOURNAL_NAME"].startswith("System")]
     assert not limits or limits[-1] == most * 2**20, (
         f"the running journald keeps to {limits[-1] / 2**20:.0f} MiB, expected {most} MiB "
         "(BaseSettings.journal_max_mib); run `systemctl restart systemd-journald`."
