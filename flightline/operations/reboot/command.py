@@ -11,6 +11,7 @@ from pyinfra import logger
 from pyinfra.api.command import StringCommand
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
+from flightline import node_lock
 from flightline.facts.node import forget_node
 from flightline.operations.reboot.need import RECORD, Intent
 from flightline.operations.reboot.wait import LOST, Away, settle, wait_for_boot
@@ -52,7 +53,7 @@ class Reboot(StringCommand):
                 return False, output
         sentence = wait_for_boot(node, self.intent.boot_id, self.timeout_seconds)
         forget_node(host)
-        sentence = sentence or settle(node, self.probes)
+        sentence = sentence or node_lock.take(host) or settle(node, self.probes)
         if sentence:
             return False, CommandOutput([OutputLine("stderr", sentence)])
         text = f"rebooted in {time.monotonic() - started:.0f} s"

@@ -1,0 +1,70 @@
+"""Whatever goes wrong in an operator's Python files, as one sentence with file and line."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra_cli.exceptions import UnexpectedExternalError
+
+from flightline.errors import FlightlineError
+
+_LIBRARIES = (
+    sysconfig.get_path("purelib"),
+    sysconfig.get_path("stdlib"),
+    str(Path(__file__).parents[1]),
+)
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn every error that the operator's files can cause into a FlightlineError."""
+    try:
+        yield
+    except FlightlineError:
+        raise
+    except (PyinfraError, click.ClickException, SyntaxError, OSError) as error:
+        raise FlightlineError(explained(error)) from error
+
+
+def explained(error: BaseException) -> str:
+    """Return one sentence: where in the operator's files, what is wrong."""
+    if isinstance(error, UnexpectedExternalError):
+        error = error.exception
+    if isinstance(error, FlightlineError):
+        return error.message
+    if isinstance(error, SyntaxError):
+        return (
+            f"{_shown(error.filename or 'a file')}:{error.lineno}: {error.msg}; correct the file."
+        )
+    message = _one_line(error.message if isinstance(error, click.ClickException) else str(error))
+    if isinstance(error, ModuleNotFoundError):
+        message = f"{message}; run from the project, and import only what it has"
+    kind = "" if isinstance(error, PyinfraError | click.ClickException) else f"{_kind(error)}: "
+    return f"{_where(error)}{kind}{message}".rstrip(".") + "."
+
+
+def _kind(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _where(error: BaseException) -> str:
+    """Return "file:line: " of the innermost frame in the operator's own files, or nothing."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith((*_LIBRARIES, "<")):
+            return f"{_shown(frame.filename)}:{frame.lineno}: "
+    return ""
+
+
+def _shown(filename: str) -> str:
+    path = Path(filename)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
