@@ -17,7 +17,6 @@ PACKAGES = (
     "pciutils",  # lspci: which GPUs and NICs are on the bus, link width, ACS
     "ethtool",  # speed, firmware and counters of the NICs
     "numactl",  # which memory and CPUs are near a GPU; engines are bound with it
-    "nvme-cli",  # health of the NVMe drives that hold the models
     "lsof",  # who still holds /dev/nvidia* when a GPU has to be reset
     "tzdata",  # the zone that `timezone` names; minimal images lack it
 )

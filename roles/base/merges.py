@@ -14,6 +14,7 @@ END = "# END Flightline, role base"
 SWITCHED_OFF = "#flightline: "
 
 _LOOPBACK = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+_CHRONY = "driftfile /var/lib/chrony/drift\nmakestep 1.0 3\nrtcsync\n"
 # Where chronyd gets its servers from; sourcedir brings in those of DHCP (chrony.conf(5), 4.3).
 _SOURCE = re.compile(r"\s*(server|pool|peer|refclock|sourcedir)\s", re.IGNORECASE)
 _SECTION = re.compile(r"\s*\[([^]]*)\]")
@@ -69,9 +70,11 @@ def chrony(current: str | None, *, own_sources: bool, folder: str | None) -> str
     """Return chronyd's main file, its sources switched off where the site declares its own.
 
     `own_sources` comments out the lines that name sources, reversibly; without it they come back.
-    `folder` adds a confdir line for our drop-in, where the package's file has none.
+    `folder` adds a confdir line for our drop-in, where the package's file has none. Without a file
+    (the package is not there yet) the result is the least that chronyd needs.
     """
-    lines = [line.removeprefix(SWITCHED_OFF) for line in (current or "").split("\n")]
+    text = _CHRONY if current is None else current
+    lines = [line.removeprefix(SWITCHED_OFF) for line in text.split("\n")]
     if own_sources:
         lines = [SWITCHED_OFF + line if _SOURCE.match(line) else line for line in lines]
     return with_block("\n".join(lines), [f"confdir {folder}"] if folder else [])
