@@ -25,7 +25,9 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--nodes", "count", type=click.IntRange(1, fleet.NODES_MAX), default=2, show_default=True)
+@click.option(
+    "--nodes", "count", type=click.IntRange(1, fleet.NODES_MAX), default=2, show_default=True
+)
 @click.option("--suite", type=click.Choice(mirror.SUITES), default="bookworm", show_default=True)
 @click.option("--memory-mib", type=click.IntRange(512, 65536), default=2048, show_default=True)
 @click.option("--cpus", type=click.IntRange(1, 16), default=2, show_default=True)
@@ -36,11 +38,13 @@ def up(count: int, suite: str, memory_mib: int, cpus: int) -> None:
     if not started:
         _say(f"{count} {suite} nodes run already")
     else:
-        _say(f"{len(started)} nodes brought up in {time.monotonic() - begun:.0f} s; see `flightline lab status`")
+        _say(f"{len(started)} nodes brought up in {time.monotonic() - begun:.0f} s")
 
 
 @command.command()
-@click.option("--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True
+)
 def status(form: str) -> None:
     """Show the nodes; exit 0 when all run, 1 when one does not, 2 when there are none."""
     nodes = state.nodes()
@@ -58,7 +62,9 @@ def ssh(node: str, cmd: tuple[str, ...]) -> None:
     """Open a shell in NODE, or run a command: `flightline lab ssh node-1 -- uname -r`."""
     found = state.node_named(node)
     if not found.is_running:
-        raise FlightlineError(f"{node} does not run; run `flightline lab reset {node}` for a fresh one.")
+        raise FlightlineError(
+            f"{node} does not run; run `flightline lab reset {node}` for a fresh one."
+        )
     arguments = [*found.door.arguments(), *cmd]
     os.execvp(arguments[0], arguments)  # noqa: S606 - the person's terminal belongs to ssh from here on
 
@@ -78,7 +84,7 @@ def reset(names: tuple[str, ...], everything: bool) -> None:
 @click.option("--purge", is_flag=True, help="Also remove the cached images, templates and keys.")
 def down(purge: bool) -> None:
     """Stop every node and remove its disk."""
-    gone = fleet.down(purge=purge)
+    gone = fleet.down(_say, purge=purge)
     _say(f"{len(gone)} nodes stopped and removed" + ("; the cache is empty" if purge else ""))
 
 
@@ -108,7 +114,9 @@ def _print_table(nodes: list[Node]) -> None:
     if not nodes:
         _say("no nodes; run `flightline lab up`")
         return
-    table = Table("node", "suite", "state", "ssh", "second network", "memory", "cpus", "started", box=None)
+    table = Table(
+        "node", "suite", "state", "ssh", "second network", "memory", "cpus", "started", box=None
+    )
     for node in nodes:
         table.add_row(
             node.name, node.suite, "running" if node.is_running else "stopped",

@@ -20,8 +20,8 @@ REACHED = b"Unable to mount root fs"
 def accelerator(kernel: Path) -> tuple[str, ...]:
     """Return QEMU's accelerator arguments: KVM where it boots the kernel, else emulation.
 
-    /dev/kvm may be there and boot nothing (seen 2026-11-20 on a virtual machine), so its presence says
-    little. The answer is kept until this computer boots again.
+    /dev/kvm may be there and boot nothing (seen 2026-11-20 on a virtual machine), so its presence
+    says little. The answer is kept until this computer boots again.
     """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return EMULATED

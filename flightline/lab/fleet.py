@@ -19,21 +19,24 @@ from flightline.lab.template import Template, template_of
 
 Say = Callable[[str], None]
 NODES_MAX = 32
-CLONE_SECONDS = 120
-# A node's RAM is mapped from the template's file: what it writes is its own (240 MB after its start,
-# measured 2026-11-20); a converged node with Docker stays below this.
+SELF_SECONDS = 120  # until sshd has its own host key: 1 s, idle; emulated and crowded far longer
+# A node's RAM is mapped from the template's file: what it writes is its own (240 MB after its
+# start, measured 2026-11-20); a converged node with Docker stays below this.
 NODE_USE_MIB = 700
-AT_A_TIME = 3  # emulated machines share the computer's cores; more at once only makes each slower
+AT_A_TIME = 3  # emulated machines share the cores; more at once only makes each slower
 
 
 def up(count: int, suite: str, memory_mib: int, cpus: int, say: Say) -> list[Node]:
     """Hold that nodes 1 to count of the suite run; return those that had to be started.
 
-    Nodes that run are left alone. Raises FlightlineError where one cannot be had; those that can stay up.
+    Nodes that run are left alone. Raises FlightlineError where one cannot be had; those that came
+    up stay.
     """
     programs.require(programs.TO_RUN)
-    with places.held(places.state() / "lock"):
-        there = {node.number: node for node in state.nodes() if node.suite == suite and node.is_running}
+    with places.held(places.state() / "lock", say):
+        there = {
+            node.number: node for node in state.nodes() if node.suite == suite and node.is_running
+        }
         missing = [number for number in range(1, count + 1) if number not in there]
         if not missing:
             return []
@@ -41,7 +44,7 @@ def up(count: int, suite: str, memory_mib: int, cpus: int, say: Say) -> list[Nod
         image = image_of(suite, say)
         shape = Shape(accelerator(image.kernel), memory_mib, cpus)
         if shape.accelerator != KVM:
-            say("this computer has no KVM that boots a kernel: nodes are emulated, many times slower")
+            say("no working KVM on this computer: nodes are emulated, many times slower")
         source = _template_or_none(image, shape, say)
         segment = _segment()
         blank = [_blank(suite, number, image, shape, segment) for number in missing]
@@ -51,7 +54,7 @@ def up(count: int, suite: str, memory_mib: int, cpus: int, say: Say) -> list[Nod
 def reset(nodes: Sequence[Node], say: Say) -> list[Node]:
     """Make the nodes pristine: as after `up`, under the same name, port and host key."""
     programs.require(programs.TO_RUN)
-    with places.held(places.state() / "lock"):
+    with places.held(places.state() / "lock", say):
 
         def again(node: Node) -> Node:
             image = Image(node.suite, Path(node.image).name, Path(node.image))
@@ -60,17 +63,20 @@ def reset(nodes: Sequence[Node], say: Say) -> list[Node]:
             shape = Shape(node.accelerator, node.memory_mib, node.cpus)
             source = _template_or_none(image, shape, say)
             machine.stop(node.pid, node.started, node.machine.monitor)
-            return _started(replace(node, image=str(image.folder)), image, source, say)
+            port = ports.kept_or_free(node.ssh_port)
+            return _started(
+                replace(node, image=str(image.folder), ssh_port=port), image, source, say
+            )
 
         return _each(nodes, again)
 
 
-def down(*, purge: bool) -> list[Node]:
+def down(say: Say, *, purge: bool) -> list[Node]:
     """Hold that no node runs and nothing of them is kept; return those there were.
 
     purge: the cached images, templates and keys go as well.
     """
-    with places.held(places.state() / "lock"):
+    with places.held(places.state() / "lock", say):
         nodes = state.nodes()
         for node in nodes:
             machine.stop(node.pid, node.started, node.machine.monitor)
@@ -94,7 +100,7 @@ def _started(node: Node, image: Image, source: Template | None, say: Say) -> Nod
         shell.wait_until_open(door, template.BOOT_SECONDS)
         identity.give(running, door)
         state.record(running)
-        shell.wait_until_open(running.door, 60)
+        shell.wait_until_open(running.door, SELF_SECONDS)
     except BaseException:
         machine.stop(running.pid, running.started, running.machine.monitor)
         raise
@@ -121,8 +127,7 @@ def _cloned(node: Node, source: Template, say: Say) -> Node | None:
 
 def _booted(node: Node, image: Image) -> Node:
     template.overlay(image.disk, node.machine.disk)
-    node.machine.memory.unlink(missing_ok=True)
-    pid = machine.start(node.machine, shared=True)
+    pid = machine.start(node.machine)
     return replace(node, pid=pid, started=machine.started(pid), origin="cold")
 
 
@@ -130,7 +135,9 @@ def _template_or_none(image: Image, shape: Shape, say: Say) -> Template | None:
     try:
         return template_of(image, shape, say)
     except FlightlineError as error:
-        say(f"no saved machine to start from ({error.message}); nodes boot instead, about 25 s each")
+        say(
+            f"no saved machine to start from ({error.message}); nodes boot instead, about 25 s each"
+        )
         return None
 
 
@@ -162,7 +169,9 @@ def _each(nodes: Sequence[Node], work: Callable[[Node], Node]) -> list[Node]:
 
 def _refuse_too_little_memory(count: int, memory_mib: int) -> None:
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    available = next(int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable"))
+    available = next(
+        int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable")
+    )
     each = min(memory_mib, NODE_USE_MIB)
     if available < count * each:
         raise FlightlineError(

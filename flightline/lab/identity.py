@@ -20,7 +20,6 @@ set -eu
 date -s "@$NOW" >/dev/null
 tar -C / -x --no-same-owner -f -
 hostname "$NAME"
-sync /etc/hostname
 ip link set eth1 down
 ip link set eth1 address "$MAC"
 ip link set eth1 up
@@ -28,26 +27,30 @@ networkctl reload
 networkctl reconfigure eth1
 find /var/lib/systemd/timers -name 'stamp-*' -exec touch {} +
 systemctl restart timers.target
-for socket in dbus; do test ! -e /var/lib/$socket/machine-id || ln -sf /etc/machine-id /var/lib/$socket/machine-id; done
+test ! -e /var/lib/dbus/machine-id || ln -sf /etc/machine-id /var/lib/dbus/machine-id
 sync
 systemctl reload ssh
 """
 
 
-def give(node: Node, door: Door, seconds: float = 120) -> None:
+def give(node: Node, door: Door, seconds: float = 300) -> None:
     """Make the machine behind the template's door the node; everything also holds after a reboot.
 
     The host key and the machine id are made on this computer; the key travels on standard input.
     """
-    values = {"NOW": str(int(time.time())), "NAME": node.name, "MAC": mac_of(node.suite, node.number)}
+    values = {
+        "NOW": str(int(time.time())),
+        "NAME": node.name,
+        "MAC": mac_of(node.suite, node.number),
+    }
     given = "; ".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
     command = f"sudo sh -c {shlex.quote(given + SCRIPT)}"
     done = shell.run(door, command, send=_archive(files_of(node)), seconds=seconds)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise FlightlineError(
-            f"{node.name}: could not be given its identity: {said[-1] if said else 'no reason given'}; "
-            f"its console is in {door.serial_log}."
+            f"{node.name}: could not be given its identity "
+            f"({said[-1] if said else 'no reason given'}); its console is in {door.serial_log}."
         )
 
 

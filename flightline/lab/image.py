@@ -36,7 +36,8 @@ FREE_GIB = 5  # the unpacked root, the raw disk and the finished image are there
 INITRD = r"""
 mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"
 echo MODULES=list > "$1/etc/initramfs-tools/conf.d/flightline-lab"
-printf 'virtio_pci\nvirtio_blk\nvirtio_net\next4\n' > "$1/usr/share/initramfs-tools/modules.d/flightline-lab"
+printf '%s\n' virtio_pci virtio_blk virtio_net ext4 \
+  > "$1/usr/share/initramfs-tools/modules.d/flightline-lab"
 """
 
 
@@ -72,7 +73,7 @@ def image_of(suite: str, say: Callable[[str], None]) -> Image:
     wanted = mirror.of_this_computer()
     key = content_key(suite, wanted)
     image = Image(suite, key, places.cache() / f"{suite}-{key}")
-    with places.held(places.cache() / f"{suite}.lock"):
+    with places.held(places.cache() / f"{suite}.lock", say):
         if not image.disk.exists():
             programs.require(*programs.to_build())
             say(f"building the {suite} image (about 45 seconds, once a week)")
@@ -87,7 +88,15 @@ def content_key(suite: str, source: mirror.Mirror) -> str:
     """
     week = datetime.now(UTC).strftime("%G-%V")
     access = keys.public(keys.access_key())
-    parts = (week, access, str(DISK_GIB), INITRD, *PACKAGES, *source.lines(suite), *mirror.apt_options())
+    parts = (
+        week,
+        access,
+        str(DISK_GIB),
+        INITRD,
+        *PACKAGES,
+        *source.lines(suite),
+        *mirror.apt_options(),
+    )
     text = "\n".join((*parts, _script("image.sh"), _script("disk.sh")))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -110,7 +119,12 @@ def _build(image: Image, source: mirror.Mirror) -> None:
 
 
 def _run_build(command: list[str], out: int, log: Path) -> None:
-    environment = {**os.environ, "TMPDIR": _scratch(), "PATH": programs.SEARCHED, "LC_ALL": "C.UTF-8"}
+    environment = {
+        **os.environ,
+        "TMPDIR": _scratch(),
+        "PATH": programs.SEARCHED,
+        "LC_ALL": "C.UTF-8",
+    }
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment,
@@ -118,7 +132,7 @@ def _run_build(command: list[str], out: int, log: Path) -> None:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise FlightlineError(
-            f"building the image took more than {BUILD_SECONDS} s and was stopped; the log is {log}."
+            f"building the image took over {BUILD_SECONDS} s and was stopped; the log is {log}."
         ) from None
     if done.returncode != 0:
         raise FlightlineError(f"building the image failed: {_why(log)} (whole log: {log}).")
@@ -133,10 +147,16 @@ def _mmdebstrap(suite: str, into: Path, source: mirror.Mirror) -> list[str]:
     }
     hooks = [
         'mkdir "$1/flightline-in"',
-        *(f"upload {shlex.quote(str(path))} /flightline-in/{name}" for path, name in inward.items()),
+        *(
+            f"upload {shlex.quote(str(path))} /flightline-in/{name}"
+            for path, name in inward.items()
+        ),
         settings + _script("image.sh"),
         settings + _script("disk.sh"),
-        *(f"download /flightline-out/{n} {shlex.quote(str(into / n))}" for n in ("disk.qcow2", "vmlinuz")),
+        *(
+            f"download /flightline-out/{n} {shlex.quote(str(into / n))}"
+            for n in ("disk.qcow2", "vmlinuz")
+        ),
     ]
     return [
         *("mmdebstrap", "--variant=minbase", "--format=null", f"--include={','.join(PACKAGES)}"),

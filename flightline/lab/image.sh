@@ -61,3 +61,7 @@ chroot "$root" chown -R flightline:flightline /home/flightline/.ssh
 chroot "$root" systemctl enable --quiet systemd-networkd ssh
 # Nothing in a node waits for a network that needs no waiting for.
 chroot "$root" systemctl disable --quiet systemd-networkd-wait-online || true
+
+# Translated package descriptions would only make every refresh longer.
+echo 'Acquire::Languages "none";' > "$root/etc/apt/apt.conf.d/10flightline-lab"
+chroot "$root" apt-cache gencaches

@@ -14,17 +14,19 @@ from flightline.lab.state import Node
 def running_nodes() -> list[tuple[str, dict[str, Any]]]:
     """Return (name, data) of each node that runs, host keys pinned.
 
-    FLIGHTLINE_LAB_NODES="node-1,node-2" limits them. Raises FlightlineError where none runs, or where a
-    named one does not.
+    FLIGHTLINE_LAB_NODES="node-1,node-2" limits them. Raises FlightlineError where none runs, or
+    where a named one does not.
     """
     running = {node.name: node for node in state.nodes() if node.is_running}
     if not running:
         raise FlightlineError("no lab nodes are running; run `flightline lab up`.")
-    named = [name.strip() for name in os.environ.get("FLIGHTLINE_LAB_NODES", "").split(",") if name.strip()]
+    limit = os.environ.get("FLIGHTLINE_LAB_NODES", "")
+    named = [name.strip() for name in limit.split(",") if name.strip()]
     for name in named:
         if name not in running:
             raise FlightlineError(
-                f"FLIGHTLINE_LAB_NODES names {name!r}, which does not run; running: {', '.join(running)}."
+                f"FLIGHTLINE_LAB_NODES names {name!r}, which does not run; "
+                f"running: {', '.join(running)}."
             )
     return [(name, data_of(running[name])) for name in named or running]
 

@@ -22,7 +22,7 @@ def access_key() -> Path:
 
 
 def generate(path: Path, comment: str) -> None:
-    """Make an Ed25519 key pair at path and path.pub, without a passphrase, readable by the owner."""
+    """Make an Ed25519 key pair at path and path.pub, without a passphrase, for the owner alone."""
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
 

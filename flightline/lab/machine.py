@@ -13,6 +13,8 @@ from pathlib import Path
 from flightline.errors import FlightlineError
 from flightline.lab.monitor import MonitorError, monitor_of
 
+START_SECONDS = 30  # until QEMU offers its monitor: 0.2 s measured
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -32,8 +34,8 @@ class Machine:
     """Holds the monitor's socket, the serial log and QEMU's own messages."""
     shape: Shape
     disk: Path
-    memory: Path
-    """The file behind the machine's RAM."""
+    memory: Path | None
+    """The file that the machine's RAM is mapped from; None: this computer's own memory."""
     ssh_port: int
     segment_port: int
     """UDP port of the multicast group that is the second network."""
@@ -58,42 +60,68 @@ class Machine:
 def command_line(machine: Machine, *, shared: bool, incoming: bool) -> list[str]:
     """Return QEMU's command line.
 
-    shared: the RAM file holds what the machine writes (a template to be); otherwise the file is read
-    and what is written stays private. incoming: wait for a saved state instead of booting.
-    The devices and their order are part of the saved state: change them and templates must be rebuilt.
+    shared: the RAM file holds what the machine writes (a template to be); otherwise the file is
+    read and what is written stays private. incoming: wait for a saved state instead of booting.
+    The devices and their order are part of the saved state: a template fits one order only.
     """
     shape = machine.shape
-    ram = f"memory-backend-file,id=ram,size={shape.memory_mib}M,mem-path={_escaped(machine.memory)}"
-    # Multicast on loopback: every machine of the lab hears every other, nothing leaves this computer.
+    # Multicast on loopback: the lab's machines hear one another, nothing leaves this computer.
     segment = f"socket,id=segment,mcast=230.0.0.1:{machine.segment_port},localaddr=127.0.0.1"
     return [
         *("qemu-system-x86_64", "-name", machine.name, *shape.accelerator),
-        *("-machine", "q35,memory-backend=ram", "-smp", str(shape.cpus), "-m", f"{shape.memory_mib}M"),
-        *("-object", f"{ram},share={'on' if shared else 'off'}"),
-        *("-display", "none", "-qmp", "unix:qmp.sock,server=on,wait=off", "-serial", "file:serial.log"),
-        # A node's disk is never worth more than the node: let the computer write it when it likes.
-        *("-drive", f"file={_escaped(machine.disk)},if=virtio,format=qcow2,cache=unsafe,discard=unmap"),
+        *(
+            "-machine",
+            "q35,memory-backend=ram",
+            "-smp",
+            str(shape.cpus),
+            "-m",
+            f"{shape.memory_mib}M",
+        ),
+        *("-object", _ram(machine, shared)),
+        *(
+            "-nodefaults",
+            "-display",
+            "none",
+            "-qmp",
+            "unix:qmp.sock,server=on,wait=off",
+            "-serial",
+            "file:serial.log",
+        ),
+        # A node's disk is worth no more than the node: let the computer write it when it likes.
+        *(
+            "-drive",
+            f"file={_escaped(machine.disk)},if=virtio,format=qcow2,cache=unsafe,discard=unmap",
+        ),
         *("-netdev", f"user,id=uplink,hostfwd=tcp:127.0.0.1:{machine.ssh_port}-:22"),
         *("-device", "virtio-net-pci,netdev=uplink,romfile="),
-        *("-netdev", segment, "-device", f"virtio-net-pci,netdev=segment,mac={machine.mac},romfile="),
+        *(
+            "-netdev",
+            segment,
+            "-device",
+            f"virtio-net-pci,netdev=segment,mac={machine.mac},romfile=",
+        ),
         *("-device", "virtio-rng-pci"),
-        # Tells a clone's kernel that it is one, which reseeds its random numbers (Linux 5.18 and later).
+        # Tells a clone's kernel that it is one, which reseeds its random numbers (Linux 5.18).
         *("-device", "vmgenid,guid=auto"),
         *(("-incoming", "defer") if incoming else ()),
     ]
 
 
 def start(machine: Machine, *, shared: bool = False, incoming: bool = False) -> int:
-    """Start QEMU in a session of its own, so that it outlives this command; return its process id."""
+    """Start QEMU in a session of its own, to outlive this command; return its process id."""
     machine.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     machine.monitor.unlink(missing_ok=True)
     with machine.qemu_log.open("wb") as log:
         process = subprocess.Popen(
             command_line(machine, shared=shared, incoming=incoming),
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=machine.folder, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=machine.folder,
+            start_new_session=True,
+        )
     try:
-        with monitor_of(machine.monitor, seconds=20):
+        with monitor_of(machine.monitor, seconds=START_SECONDS):
             return process.pid
     except MonitorError:
         ended = process.poll() is not None
@@ -102,7 +130,7 @@ def start(machine: Machine, *, shared: bool = False, incoming: bool = False) -> 
 
 
 def stop(pid: int, since: int | None, monitor: Path, seconds: float = 5.0) -> None:
-    """Hold that the machine is off: ask QEMU to quit, then kill it; nothing if it is off already."""
+    """Hold that the machine is off: ask QEMU to quit, then kill it; nothing if it is off."""
     with contextlib.suppress(MonitorError, OSError):
         if is_running(pid, since):
             with monitor_of(monitor, seconds=1.0) as session:
@@ -119,7 +147,7 @@ def is_running(pid: int, since: int | None) -> bool:
 
 
 def started(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since this computer's boot; None when it is gone.
+    """Return a process's start, in clock ticks since this computer's boot; None when gone.
 
     Field 22 of /proc/PID/stat (proc(5)); a zombie counts as gone.
     """
@@ -149,8 +177,17 @@ def _why_not(machine: Machine, ended: bool) -> str:
             f"{machine.name}: port {machine.ssh_port} of 127.0.0.1 is in use by another program; "
             f"run `flightline lab reset {machine.name}` to choose another."
         )
-    why = said[-1] if said else ("it ended without a word" if ended else "it offers no monitor after 20 s")
+    silent = "it ended" if ended else f"it offers no monitor after {START_SECONDS} s"
+    why = said[-1] if said else silent
     return f"{machine.name}: QEMU did not start: {why} (log: {machine.qemu_log})."
+
+
+def _ram(machine: Machine, shared: bool) -> str:
+    size = f"id=ram,size={machine.shape.memory_mib}M"
+    if machine.memory is None:
+        return f"memory-backend-ram,{size}"
+    mapped = f"mem-path={_escaped(machine.memory)},share={'on' if shared else 'off'}"
+    return f"memory-backend-file,{size},{mapped}"
 
 
 def _escaped(path: Path) -> str:

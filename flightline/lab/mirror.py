@@ -34,8 +34,10 @@ class Source:
     @property
     def is_debian(self) -> bool:
         """Whether this is Debian itself and not a vendor's repository beside it."""
+        if not self.uri.startswith(("http:", "https:")) or "/ubuntu" in self.uri:
+            return False
         by_debian = not self.signed_by or "debian-archive" in self.signed_by
-        return by_debian and "main" in self.components and self.uri.startswith(("http:", "https:"))
+        return by_debian and "main" in self.components
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def of_this_computer() -> Mirror:
     """
     named = os.environ.get("FLIGHTLINE_LAB_MIRROR")
     if named:
-        return Mirror(named.rstrip("/"), os.environ.get("FLIGHTLINE_LAB_SECURITY_MIRROR", "").rstrip("/"))
+        return Mirror(
+            named.rstrip("/"), os.environ.get("FLIGHTLINE_LAB_SECURITY_MIRROR", "").rstrip("/")
+        )
     return among(sources(Path("/etc/apt")))
 
 
@@ -69,12 +73,9 @@ def among(found: list[Source]) -> Mirror:
     debian = [source for source in found if source.is_debian]
     main = [s.uri for s in debian if re.fullmatch(r"[a-z]+", s.suite) and "security" not in s.uri]
     security = [s.uri for s in debian if s.suite.endswith(("-security", "/updates"))]
-    if not security and any(s.uri.rstrip("/").endswith("/ubuntu") for s in debian):
-        main = []
-    main = [uri for uri in main if not uri.rstrip("/").endswith("/ubuntu")]
     if not main:
         raise FlightlineError(
-            "this computer's apt sources name no Debian mirror, which the lab's images are built from; "
+            "this computer's apt sources name no Debian mirror to build the lab's images from; "
             "set FLIGHTLINE_LAB_MIRROR (and FLIGHTLINE_LAB_SECURITY_MIRROR) to one, such as "
             "http://MIRROR/debian and http://MIRROR/debian-security."
         )
@@ -93,26 +94,38 @@ def sources(apt: Path) -> list[Source]:
 
 def parse_list(text: str) -> list[Source]:
     """Return the binary sources of a file in the one-line style (sources.list(5))."""
-    pattern = re.compile(r"^deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<rest>.*)$")
+    pattern = re.compile(
+        r"^deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<rest>.*)$"
+    )
     found = []
     for line in text.splitlines():
         match = pattern.match(line.split("#")[0].strip())
         if match:
             key = re.search(r"signed-by=(\S+)", match["options"] or "", re.IGNORECASE)
             found.append(
-                Source(match["uri"], match["suite"], tuple(match["rest"].split()), key[1] if key else "")
+                Source(
+                    match["uri"],
+                    match["suite"],
+                    tuple(match["rest"].split()),
+                    key[1] if key else "",
+                )
             )
     return found
 
 
 def parse_deb822(text: str) -> list[Source]:
-    """Return the binary sources of a file in the deb822 style (sources.list(5)), disabled ones left out."""
+    """Return the enabled binary sources of a file in the deb822 style (sources.list(5))."""
     found = []
     for stanza in _stanzas(text):
-        if stanza.get("enabled", "yes").lower() == "no" or "deb" not in stanza.get("types", "").split():
+        if (
+            stanza.get("enabled", "yes").lower() == "no"
+            or "deb" not in stanza.get("types", "").split()
+        ):
             continue
         found += [
-            Source(uri, suite, tuple(stanza.get("components", "").split()), stanza.get("signed-by", ""))
+            Source(
+                uri, suite, tuple(stanza.get("components", "").split()), stanza.get("signed-by", "")
+            )
             for uri in stanza.get("uris", "").split()
             for suite in stanza.get("suites", "").split()
         ]
@@ -120,14 +133,11 @@ def parse_deb822(text: str) -> list[Source]:
 
 
 def apt_options() -> list[str]:
-    """Return the apt.conf lines of this computer that the image must also have: proxy, clock policy."""
-    dump = subprocess.run(["apt-config", "dump", *INHERITED], capture_output=True, text=True, check=False)
-    return [as_seen_by_a_node(line) for line in dump.stdout.splitlines() if not line.endswith('"";')]
-
-
-def as_seen_by_a_node(line: str) -> str:
-    """Return the line as it is; kept apart so that a proxy on loopback stays this computer's at build."""
-    return line
+    """Return this computer's apt.conf lines that the image must also have: proxy, clock policy."""
+    dump = subprocess.run(
+        ["apt-config", "dump", *INHERITED], capture_output=True, text=True, check=False
+    )
+    return [line for line in dump.stdout.splitlines() if not line.endswith('"";')]
 
 
 def _stanzas(text: str) -> Iterator[dict[str, str]]:

@@ -55,7 +55,9 @@ class Monitor:
             if answer.get("status") == "completed":
                 return
             if answer.get("status") in ("failed", "cancelled"):
-                raise MonitorError(f"QEMU could not move the machine's state: {answer.get('error-desc', '')}.")
+                raise MonitorError(
+                    f"QEMU could not move the machine's state: {answer.get('error-desc', '')}."
+                )
             time.sleep(0.05)
         raise MonitorError(f"QEMU had not moved the machine's state within {seconds:.0f} s.")
 
@@ -80,7 +82,7 @@ def monitor_of(path: Path, seconds: float = 5.0) -> Iterator[Monitor]:
 
 
 def _connected(path: Path, seconds: float) -> socket.socket:
-    """Connect through the folder's descriptor: a socket's own path may hold 108 bytes only (unix(7))."""
+    """Connect through the folder's descriptor: a socket's path holds 108 bytes only (unix(7))."""
     deadline = time.monotonic() + seconds
     folder = os.open(path.parent, os.O_PATH)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
@@ -36,16 +36,18 @@ def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 @contextmanager
-def held(path: Path, *, wait: bool = True, busy: str = "") -> Iterator[None]:
-    """Hold the lock file; with wait=False raise FlightlineError(busy) when another process has it.
+def held(path: Path, say: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock file for this process; wait, and say so, while another one holds it.
 
     The kernel lets go of the lock when the process ends, however it ends.
     """
     with path.open("w", encoding="ascii") as file:
         try:
-            flock(file, LOCK_EX if wait else LOCK_EX | LOCK_NB)
+            flock(file, LOCK_EX | LOCK_NB)
         except BlockingIOError:
-            raise FlightlineError(busy) from None
+            if say:
+                say(f"waiting for another lab command to finish ({path})")
+            flock(file, LOCK_EX)
         yield
 
 

@@ -6,10 +6,22 @@ import socket
 
 
 def free_tcp() -> int:
-    """Return a TCP port of 127.0.0.1 that is free now; only the program that binds it makes sure."""
+    """Return a TCP port of 127.0.0.1 that is free now; only the one who binds it makes sure."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as end:
         end.bind(("127.0.0.1", 0))
         port: int = end.getsockname()[1]
+        return port
+
+
+def kept_or_free(port: int) -> int:
+    """Return the TCP port of 127.0.0.1 if nobody listens on it, else another one that is free."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as end:
+        # As QEMU binds it: connections of before that are still closing do not count.
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            end.bind(("127.0.0.1", port))
+        except OSError:
+            return free_tcp()
         return port
 
 

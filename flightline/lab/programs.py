@@ -29,12 +29,13 @@ SEARCHED = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
 
 
 def require(*groups: dict[str, str]) -> None:
-    """Hold that every program of the groups is there, else raise one sentence naming the packages."""
+    """Hold that every program of the groups is there, else name the packages in one sentence."""
     missing = missing_packages(*groups)
     if missing:
         packages = " ".join(missing)
         raise FlightlineError(
-            f"this computer lacks programs that the lab needs; install them: apt-get install {packages}"
+            "this computer lacks programs that the lab needs; "
+            f"install them with `apt-get install {packages}`."
         )
 
 

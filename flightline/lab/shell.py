@@ -11,6 +11,8 @@ from flightline.errors import FlightlineError
 from flightline.lab import keys
 
 USER = "flightline"
+# An emulated node on a computer with more work than cores took over 5 s to greet (2026-11-21).
+PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,18 @@ class Door:
     known_hosts: Path
     serial_log: Path
 
-    def arguments(self) -> list[str]:
-        """Return the ssh command up to and including the destination."""
+    def arguments(self, patience: int = PATIENCE_SECONDS) -> list[str]:
+        """Return the ssh command up to and including the destination.
+
+        patience: seconds until the node must have answered the connection.
+        """
         options = {
             "UserKnownHostsFile": f'"{self.known_hosts}"',
             "GlobalKnownHostsFile": "/dev/null",
             "StrictHostKeyChecking": "yes",
             "IdentitiesOnly": "yes",
             "BatchMode": "yes",
-            "ConnectTimeout": "5",
+            "ConnectTimeout": str(patience),
             "ServerAliveInterval": "15",
             "LogLevel": "ERROR",
         }
@@ -42,7 +47,12 @@ class Door:
 
 
 def run(
-    door: Door, command: str, *, send: bytes = b"", seconds: float = 60
+    door: Door,
+    command: str,
+    *,
+    send: bytes = b"",
+    seconds: float = 60,
+    patience: int = PATIENCE_SECONDS,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command in the node, with bytes on its standard input; return its status and output.
 
@@ -50,7 +60,11 @@ def run(
     """
     try:
         return subprocess.run(
-            [*door.arguments(), command], input=send, capture_output=True, timeout=seconds, check=False
+            [*door.arguments(patience), command],
+            input=send,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise FlightlineError(
@@ -59,15 +73,18 @@ def run(
 
 
 def wait_until_open(door: Door, seconds: float) -> None:
-    """Hold that the node answers over SSH; raise FlightlineError naming the console log otherwise."""
+    """Hold that the node answers over SSH, else raise FlightlineError naming the console log."""
     deadline = time.monotonic() + seconds
     said = ""
+    # A booting node accepts and says nothing: ask often at first, then leave a slow one its time.
+    patience = 3
     while time.monotonic() < deadline:
-        # A booting node may accept and say nothing: each attempt has its own bound.
         try:
-            done = run(door, "true", seconds=20)
+            done = run(door, "true", seconds=3 * patience, patience=patience)
         except FlightlineError:
             continue
+        finally:
+            patience = min(patience + 1, PATIENCE_SECONDS)
         if done.returncode == 0:
             return
         said = done.stderr.decode(errors="replace").strip()

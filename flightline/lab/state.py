@@ -14,7 +14,7 @@ from flightline.lab import keys, machine, places
 from flightline.lab.machine import Machine, Shape
 from flightline.lab.shell import Door
 
-# The name says the suite. Addresses on the second network: node-1 is 10.88.0.11, trixie-1 10.88.0.111.
+# The name says the suite; so does the address: node-1 is 10.88.0.11, trixie-1 is 10.88.0.111.
 PREFIXES = {"bookworm": "node", "trixie": "trixie"}
 FIRST_OCTET = {"bookworm": 10, "trixie": 110}
 
@@ -66,7 +66,7 @@ class Node:
         """The machine that the node runs as."""
         shape = Shape(self.accelerator, self.memory_mib, self.cpus)
         return Machine(
-            self.name, self.folder, shape, self.folder / "disk.qcow2", self.folder / "ram",
+            self.name, self.folder, shape, self.folder / "disk.qcow2", None,
             self.ssh_port, self.segment_port, mac_of(self.suite, self.number),
         )  # fmt: skip
 
@@ -88,7 +88,9 @@ def node_named(name: str) -> Node:
 
 def record(node: Node) -> None:
     """Write the node's record and pin its host key under its port."""
-    places.write_atomically(node.folder / "node.json", json.dumps(dataclasses.asdict(node), indent=1))
+    places.write_atomically(
+        node.folder / "node.json", json.dumps(dataclasses.asdict(node), indent=1)
+    )
     lines = [keys.known_hosts_line(n.ssh_port, n.folder / "host_key") for n in nodes()]
     places.write_atomically(known_hosts(), "".join(lines))
 
@@ -129,5 +131,6 @@ def _read(path: Path) -> Node:
         return Node(**{**fields, "accelerator": tuple(fields["accelerator"])})
     except (ValueError, KeyError, TypeError) as error:
         raise FlightlineError(
-            f"{path} is not a node's record ({error}); remove {path.parent} and run `flightline lab up`."
+            f"{path} is not a node's record ({error}); "
+            f"remove {path.parent} and run `flightline lab up`."
         ) from None

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from flightline.errors import FlightlineError
 from flightline.lab import keys, machine, places, ports, shell
+from flightline.lab.accelerator import KVM
 from flightline.lab.image import Image
 from flightline.lab.machine import Machine, Shape
 from flightline.lab.monitor import Monitor, monitor_of
 from flightline.lab.shell import Door
 
-BOOT_SECONDS = 240  # 25 s measured, emulated on 2 idle cores; several at a time share them
+BOOT_SECONDS = 600  # 25 s measured, emulated on 2 idle cores; minutes where others use them too
 STATE_SECONDS = 60
 
 # Settled: booted to the end, GRUB's menu written by the node itself (14 s), no timer about to fire.
@@ -63,9 +64,9 @@ class Template:
 def template_of(image: Image, shape: Shape, say: Callable[[str], None]) -> Template:
     """Return the image's template of that shape, made where the image has none (about a minute)."""
     template = Template(image.folder / f"template-{_key(shape)}", shape)
-    with places.held(image.folder / "template.lock"):
+    with places.held(image.folder / "template.lock", say):
         if not template.devices.exists():
-            say(f"booting a {image.suite} machine once and saving it (about a minute, once per image)")
+            say(f"booting a {image.suite} machine once and saving it (about a minute)")
             _make(template, image)
     return template
 
@@ -113,7 +114,9 @@ def _settle(golden: Machine, image: Image) -> None:
     done = shell.run(door, f"sudo sh -c {shlex.quote(SETTLE)}", seconds=BOOT_SECONDS)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
-        raise FlightlineError(f"the template did not settle: {said}; its console is in {golden.serial_log}.")
+        raise FlightlineError(
+            f"the template did not settle: {said}; its console is in {golden.serial_log}."
+        )
 
 
 def _save(golden: Machine, template: Template) -> None:
@@ -138,16 +141,17 @@ def _leave_memory_where_it_is(session: Monitor) -> None:
 
 
 def _key(shape: Shape) -> str:
-    """Return the name of a shape and of the QEMU that saved it: another one cannot read the state."""
-    version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True)
-    cpu = "".join(line for line in _cpu_lines() if "-accel" not in line) if "kvm" in shape.accelerator else ""
-    probe = Machine("", Path(), shape, Path(), Path(), 0, 0, "")
-    command = machine.command_line(probe, shared=True, incoming=False)
-    text = "\n".join((version.stdout, cpu, *command))
+    """Return the name of a shape and of the QEMU that saved it: another cannot read the state."""
+    command = ["qemu-system-x86_64", "--version"]
+    version = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    of_any_name = Machine("", Path(), shape, Path(), Path(), 0, 0, "")
+    devices = machine.command_line(of_any_name, shared=True, incoming=False)
+    processor = _processor() if shape.accelerator == KVM else ()
+    text = "\n".join((version, *devices, *processor, SETTLE))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _cpu_lines() -> list[str]:
-    """Return the lines that tell this computer's processor: with KVM the state belongs to it."""
+def _processor() -> tuple[str, ...]:
+    """Return what tells this computer's processor: under KVM the saved state is bound to it."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    return sorted({line for line in lines if line.startswith(("model name", "flags"))})
+    return tuple(sorted({line for line in lines if line.startswith(("model name", "flags"))}))
