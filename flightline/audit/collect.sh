@@ -27,6 +27,7 @@ read -r uptime _ </proc/uptime
 echo
 echo "$M begin $(date +%s) $uptime"
 @ASKED@
+wait
 wc -c o* e* | while read -r size name; do
     [ "$name" = total ] && continue
     echo "$M size $name $size"

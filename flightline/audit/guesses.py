@@ -71,18 +71,23 @@ def cache_path() -> Path:
 
 def load() -> Guesses:
     """Return the guesses of earlier audits; a missing or spoiled cache gives the built-in ones."""
-    try:
-        records: list[Any] = json.loads(cache_path().read_text(encoding="utf-8"))
-        return Guesses({answer.command: answer for answer in map(from_record, records)})
-    except (OSError, ValueError, TypeError, FlightlineError):
-        return Guesses()
+    return Guesses(_cached())
 
 
 def save(lead_ins: Iterable[Answer]) -> None:
-    """Keep this audit's lead-ins for the next one; a cache that cannot be written is no loss."""
-    small = [answer for answer in lead_ins if len(answer.stdout) <= LARGEST_BYTES]
-    records = [to_record(answer) for answer in small[:MOST_COMMANDS]]
+    """Add this audit's lead-ins for the next one; a cache that cannot be written is no loss."""
+    latest = {each.command: each for each in lead_ins if len(each.stdout) <= LARGEST_BYTES}
+    known = {**latest, **{key: value for key, value in _cached().items() if key not in latest}}
+    records = [to_record(answer) for answer in list(known.values())[:MOST_COMMANDS]]
     try:
         write_atomically(cache_path(), json.dumps(records), mode=0o600)
     except OSError:
         return
+
+
+def _cached() -> dict[str, Answer]:
+    try:
+        records: list[Any] = json.loads(cache_path().read_text(encoding="utf-8"))
+        return {answer.command: answer for answer in map(from_record, records)}
+    except (OSError, ValueError, TypeError, FlightlineError):
+        return {}
