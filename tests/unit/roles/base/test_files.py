@@ -1,0 +1,94 @@
+"""What lands where on each distribution, and what puts it to use."""
+
+from __future__ import annotations
+
+import pytest
+
+from flightline.errors import NodeRefused
+from flightline.operations.bundle import File
+from roles.base import files
+from roles.base.distributions import DEBIAN, RHEL, Distribution, distribution_of
+from roles.base.settings import BaseSettings, OperatorSettings
+
+
+def paths(distribution: Distribution, *, is_ubuntu: bool = False, **values: object) -> set[str]:
+    settings = BaseSettings(**values)
+    found = files.items(settings, "gpu-01", distribution, is_ubuntu=is_ubuntu)
+    return {item.path for item in found}
+
+
+def test_debian_and_rhel_differ_in_paths() -> None:
+    debian, rhel = paths(DEBIAN), paths(RHEL)
+    assert {
+        "/etc/chrony/conf.d/flightline.conf",
+        "/etc/default/locale",
+        "/etc/apt/apt.conf.d/52flightline",
+    } <= debian - rhel
+    assert {
+        "/etc/chrony.d/flightline.conf",
+        "/etc/chrony.conf",
+        "/etc/locale.conf",
+    } <= rhel - debian
+    assert {"/etc/hosts", "/etc/localtime", files.SSHD, files.SUDOERS} <= debian & rhel
+
+
+def test_needrestart_is_told_only_on_ubuntu() -> None:
+    assert files.NEEDRESTART in paths(DEBIAN, is_ubuntu=True) - paths(DEBIAN)
+
+
+def test_dnf_automatic_is_set_only_where_it_runs() -> None:
+    assert files.DNF_AUTOMATIC not in paths(RHEL)
+    assert files.DNF_AUTOMATIC in paths(RHEL, automatic_upgrades=True)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "ssh", "chrony"),
+    [(DEBIAN, "ssh.service", "chrony.service"), (RHEL, "sshd.service", "chronyd.service")],
+)
+def test_hooks_name_the_units_of_the_distribution(
+    distribution: Distribution, ssh: str, chrony: str
+) -> None:
+    commands = [hook.command for hook in files.hooks(BaseSettings(), distribution)]
+    assert any(command.endswith(f"try-reload-or-restart {ssh}") for command in commands)
+    assert any(f"systemctl restart {chrony} " in command for command in commands)
+
+
+@pytest.mark.parametrize("distribution", [DEBIAN, RHEL])
+def test_no_hook_waits_for_a_file_that_is_not_written(distribution: Distribution) -> None:
+    hooked = {path for hook in files.hooks(BaseSettings(), distribution) for path in hook.paths}
+    assert hooked <= paths(distribution)
+
+
+def test_sshd_is_reloaded_only_after_it_has_read_its_whole_configuration() -> None:
+    last = files.hooks(BaseSettings(), DEBIAN)[-1]
+    assert last.command.startswith("sshd -t && ")
+
+
+def test_what_could_shut_people_out_is_validated_before_it_is_put_in_place() -> None:
+    settings = BaseSettings(operators=(OperatorSettings(name="alice"),))
+    found = {
+        item.path: item
+        for item in files.items(settings, "gpu-01", DEBIAN, is_ubuntu=False)
+        if isinstance(item, File)
+    }
+    assert found[files.SUDOERS].validate == "visudo -cf {staged}"
+    assert found[files.SUDOERS].mode == "440"
+    guard = found[files.SSHD].validate or ""
+    assert guard.endswith("sshd {staged}")
+    assert guard.count("{staged}") == 1
+
+
+def test_our_sudoers_file_is_not_the_one_of_a_bootstrap() -> None:
+    """An account `flightline` is often made with a file of its own name: not ours to overwrite."""
+    assert files.SUDOERS.rsplit("/", 1)[1] != "flightline"
+    assert "." not in files.SUDOERS.rsplit("/", 1)[1]  # sudo skips names with a dot
+
+
+def test_an_unknown_family_is_refused_by_name() -> None:
+    with pytest.raises(NodeRefused, match=r"alpine 3\.20 is not a system"):
+        distribution_of("unknown", "alpine 3.20")
+
+
+def test_rhel_does_not_ask_for_curl_which_conflicts_with_curl_minimal() -> None:
+    assert "curl" in DEBIAN.packages
+    assert "curl" not in RHEL.packages
