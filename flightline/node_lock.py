@@ -83,7 +83,8 @@ def _command(host: Any) -> str:
     script = shlex.join(["sh", "-c", _TAKE, "sh", LOCK, _holder()])
     if not host.data.get("_sudo"):
         return script
-    return f"sudo -H {"-S -p ''" if host.data.get('_sudo_password') else '-n'} {script}"
+    asking = "-S -p ''" if host.data.get("_sudo_password") else "-n"
+    return f"sudo -H {asking} {script}"
 
 
 def _holder() -> str:

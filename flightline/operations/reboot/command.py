@@ -53,7 +53,10 @@ class Reboot(StringCommand):
                 return False, output
         sentence = wait_for_boot(node, self.intent.boot_id, self.timeout_seconds)
         forget_node(host)
-        sentence = sentence or node_lock.take(host) or settle(node, self.probes)
+        # settle may connect anew, and the lock goes with a connection: take is free when it is held
+        sentence = (
+            sentence or node_lock.take(host) or settle(node, self.probes) or node_lock.take(host)
+        )
         if sentence:
             return False, CommandOutput([OutputLine("stderr", sentence)])
         text = f"rebooted in {time.monotonic() - started:.0f} s"
