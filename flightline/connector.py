@@ -28,6 +28,8 @@ from flightline import ssh_trouble
 from flightline.ssh import SITE_KNOWN_HOSTS, Client
 
 _TALLY = "flightline_tally"
+LOST = "the connection was lost while a command ran"
+_ERRORS = "flightline_errors"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Counts:
 def counts(host: Host) -> Counts:
     """Return what was sent to the node so far; zeros for a connector that is not SSH."""
     return Counts(**host.connector_data.get(_TALLY, {}))
+
+
+def last_errors(host: Host) -> str:
+    """Return what the last command that failed on the node wrote to stderr."""
+    return str(host.connector_data.get(_ERRORS, ""))
 
 
 class Connector(SSHConnector):
@@ -109,7 +116,10 @@ class Connector(SSHConnector):
         finally:
             output.channel.close()
         if status == -1 and not self.client.is_alive():
-            raise SSHException("the connection was lost while the command ran")
+            self.host.connector_data[_ERRORS] = LOST
+            raise SSHException(LOST)
+        if status not in expected:
+            self.host.connector_data[_ERRORS] = lines.stderr
         return status in expected, lines
 
     def get_file_transfer_connection(self) -> Any:

@@ -7,20 +7,21 @@ from typing import Any
 from pyinfra_cli.exceptions import CliError, UnexpectedExternalError
 
 from flightline import transport
-from flightline.converge.sentences import explained
-from flightline.errors import FlightlineError
+from flightline.converge import guard
+from flightline.converge.sentences import explained, is_expected
 
 _traceback_of = UnexpectedExternalError.show
 
 
 def install() -> None:
-    """Use our transport, and tell FlightlineErrors of the operator's files in one sentence."""
+    """Use our transport, keep one node's trouble on that node, tell bad input in one sentence."""
     transport.install()
+    guard.install()
     UnexpectedExternalError.show = _show
 
 
 def _show(self: UnexpectedExternalError, file: Any = None) -> None:
-    if isinstance(self.exception, FlightlineError):
+    if is_expected(self.exception):
         CliError(explained(self)).show(file)
     else:
         _traceback_of(self, file)

@@ -49,6 +49,13 @@ def explained(error: BaseException) -> str:
     return f"{_where(error)}{kind}{message}".rstrip(".") + "."
 
 
+def is_expected(error: BaseException) -> bool:
+    """Tell whether the error is about an operator's input or a node, not about our code."""
+    if isinstance(error, UnexpectedExternalError):
+        error = error.exception
+    return isinstance(error, FlightlineError | PyinfraError | click.ClickException | SyntaxError)
+
+
 def _kind(error: BaseException) -> str:
     return type(error).__name__
 

@@ -121,7 +121,7 @@ def _limited(name: str, state: State, limit: str | Iterable[str] | None) -> list
 
 
 def found(inventory: str) -> str:
-    """Return the inventory's path as seen from the project's root, which becomes the working folder.
+    """Return the inventory's path as seen from the project's root, and change into the root.
 
     Raises FlightlineError naming the inventories that there are.
     """
