@@ -106,11 +106,11 @@ def _build(image: Image, source: mirror.Mirror) -> None:
     unfinished = image.folder.with_name(f"{image.folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
-    _refuse_a_full_disk(unfinished)
+    refuse_a_full_disk(unfinished)
     keys.generate(unfinished / "host_key", "root@fresh")
     log = image.folder.with_suffix(".log")
     with log.open("w", encoding="utf-8") as out:
-        command = _mmdebstrap(image.suite, unfinished, source)
+        command = build_command(image.suite, unfinished, source)
         _run_build(command, out.fileno(), log)
     for name in ("disk.qcow2", "vmlinuz"):
         if not (unfinished / name).is_file():
@@ -135,10 +135,11 @@ def _run_build(command: list[str], out: int, log: Path) -> None:
             f"building the image took over {BUILD_SECONDS} s and was stopped; the log is {log}."
         ) from None
     if done.returncode != 0:
-        raise FlightlineError(f"building the image failed: {_why(log)} (whole log: {log}).")
+        raise FlightlineError(f"building the image failed: {reason(log)} (whole log: {log}).")
 
 
-def _mmdebstrap(suite: str, into: Path, source: mirror.Mirror) -> list[str]:
+def build_command(suite: str, into: Path, source: mirror.Mirror) -> list[str]:
+    """Return the mmdebstrap command that leaves disk.qcow2 and vmlinuz in the folder."""
     settings = f"ROOT_UUID={uuid.uuid4()}; DISK_GIB={DISK_GIB}\n"
     inward = {
         into / "host_key": "host_key",
@@ -175,7 +176,8 @@ def _scratch() -> str:
     return os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108 - mmdebstrap makes its own unguessable folder there
 
 
-def _refuse_a_full_disk(folder: Path) -> None:
+def refuse_a_full_disk(folder: Path) -> None:
+    """Hold that a build has the room it takes, in the folder and where the root is unpacked."""
     for place in (folder, Path(_scratch())):
         free = shutil.disk_usage(place).free / 2**30
         if free < FREE_GIB:
@@ -185,7 +187,7 @@ def _refuse_a_full_disk(folder: Path) -> None:
             )
 
 
-def _why(log: Path) -> str:
+def reason(log: Path) -> str:
     """Return the lines of the log that say what went wrong, else its last ones."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("E:", "Err:", "W: Failed"))]

@@ -148,7 +148,7 @@ def _stanzas(text: str) -> Iterator[dict[str, str]]:
             if line.startswith("#"):
                 continue
             if line[:1].isspace() and name:
-                fields[name] += " " + line.strip()
+                fields[name] = f"{fields[name]} {line.strip()}".strip()
             elif ":" in line:
                 name, _, value = line.partition(":")
                 name = name.strip().lower()

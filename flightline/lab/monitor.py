@@ -39,7 +39,7 @@ class Monitor:
 
         Raises MonitorError where QEMU refuses, closes, or stays silent for ANSWER_SECONDS.
         """
-        self._end.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        self._write({"execute": command, "arguments": arguments})
         while True:
             answer = self._read()
             if "return" in answer:
@@ -60,6 +60,12 @@ class Monitor:
                 )
             time.sleep(0.05)
         raise MonitorError(f"QEMU had not moved the machine's state within {seconds:.0f} s.")
+
+    def _write(self, question: dict[str, Any]) -> None:
+        try:
+            self._end.sendall(json.dumps(question).encode() + b"\n")
+        except OSError as error:
+            raise MonitorError(f"QEMU's monitor takes no commands ({error}).") from None
 
     def _read(self) -> dict[str, Any]:
         try:
