@@ -12,8 +12,9 @@ import binascii
 import re
 import secrets
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
+from typing import Any
 
 from flightline.audit.answers import Answer, missing
 
@@ -55,50 +56,58 @@ def script(commands: Sequence[str], marker: str) -> str:
 
 def read(commands: Sequence[str], marker: str, printed: str) -> dict[str, Answer]:
     """Return an answer for every command; one that is missing says why."""
-    framed, payload, ended = _frames(marker, printed)
-    if not ended:
+    framed, payload = _frames(marker, printed)
+    if payload is None:
         return {each: missing(each, _cut_short(printed, marker)) for each in commands}
     clock, uptime = (float(word) for word in framed["begin"][0])
     streams = dict(_streams(framed, payload))
-    ran = {int(words[0]): words[1:] for words in framed.get("ran", [])}
-    found: dict[str, Answer] = {}
-    for number, command in enumerate(commands):
-        status, begun, done = ran[number]
-        found[command] = Answer(
-            command,
-            int(status),
-            streams.get(f"o{number}") or b"",
-            streams.get(f"e{number}") or b"",
-            start=clock + float(begun) - uptime,
-            seconds=float(done) - float(begun),
-            problem=_problem(number, int(status), float(done) - float(begun), streams),
-        )
-    return found
+    ran = {int(number): (int(status), *spans) for number, status, *spans in framed["ran"]}
+    return {
+        each: _answer(each, number, ran.get(number), clock - uptime, streams)
+        for number, each in enumerate(commands)
+    }
 
 
-def _frames(marker: str, printed: str) -> tuple[Framed, bytes, bool]:
-    framed: Framed = {}
+def _answer(
+    command: str, number: int, ran: Any, booted: float, streams: Mapping[str, bytes | None]
+) -> Answer:
+    if ran is None:  # its row of commands was killed on the node, for want of memory perhaps
+        return missing(command, "was stopped before its end.")
+    status, begun, done = ran[0], float(ran[1]), float(ran[2])
+    return Answer(
+        command,
+        status,
+        streams.get(f"o{number}") or b"",
+        streams.get(f"e{number}") or b"",
+        start=booted + begun,
+        seconds=done - begun,
+        problem=_problem(number, status, done - begun, streams),
+    )
+
+
+def _frames(marker: str, printed: str) -> tuple[Framed, bytes | None]:
+    """Return what the frame says and the decoded payload; None for one that is not whole."""
+    framed: Framed = {"ran": []}
     payload: list[str] = []
-    encoding = None
-    for line in printed.splitlines():
+    lines = printed.splitlines()
+    if not lines or lines[-1] != f"{marker} end":
+        return framed, None
+    for line in lines:
         if line.startswith(f"{marker} "):
             kind, *words = line.split()[1:]
             framed.setdefault(kind, []).append(words)
-            encoding = words[0] if kind == "payload" else None
-        elif encoding:
+        elif "payload" in framed:
             payload.append(line.strip())
-    return framed, _decoded(framed, "".join(payload)), "end" in framed
+    return framed, _decoded(framed["payload"][0][0], "".join(payload))
 
 
-def _decoded(framed: Framed, payload: str) -> bytes:
-    encoding = framed.get("payload", [["base64"]])[0][0]
+def _decoded(encoding: str, payload: str) -> bytes | None:
     try:
         if encoding == "hex":
             return bytes.fromhex(payload)
         return base64.b64decode(payload, validate=True)
     except (ValueError, binascii.Error):
-        framed.pop("end", None)  # spoiled on the way: as good as cut short
-        return b""
+        return None
 
 
 def _streams(framed: Framed, payload: bytes) -> Iterator[tuple[str, bytes | None]]:
@@ -112,7 +121,7 @@ def _streams(framed: Framed, payload: bytes) -> Iterator[tuple[str, bytes | None
         at += int(size)
 
 
-def _problem(number: int, status: int, seconds: float, streams: dict[str, bytes | None]) -> str:
+def _problem(number: int, status: int, seconds: float, streams: Mapping[str, bytes | None]) -> str:
     if status in _TIMED_OUT and seconds >= COMMAND_SECONDS - 1:
         return f"did not end within {COMMAND_SECONDS} s."
     if any(streams.get(f"{kind}{number}", b"") is None for kind in "oe"):
