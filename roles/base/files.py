@@ -50,7 +50,7 @@ def hooks(settings: BaseSettings, distribution: Distribution) -> list[Hook]:
         Hook(f"{restart} && {settle}", (distribution.chrony_config, _chrony(distribution))),
         # The account that this run uses must still become root: the next command needs it.
         Hook(
-            'test -z "${SUDO_USER:-}" || sudo -n -l -U "$SUDO_USER" | grep -q "NOPASSWD: ALL"',
+            'test -z "${SUDO_USER:-}" || sudo -n -l -U "$SUDO_USER" | grep -q "ALL$"',
             (SUDOERS,),
         ),
         # The flush moves what was logged so far to the disk, and logs the limits in force.

@@ -51,8 +51,9 @@ class BaseSettings(Settings):
     """Packages, name, time, upgrades, journal, operators and sshd of a node.
 
     Deliberately not set: smartmontools (smartd fails where there is no drive to watch) and
-    nvme-cli (it comes with the checks that read the drives' health), needrestart on Debian (not there by default), sshd's ciphers (the distribution's are
-    current and are tightened by its crypto policy), kernel and limits (role `kernel`).
+    nvme-cli (it comes with the checks that read the drives' health), needrestart on Debian (not
+    there by default), sshd's ciphers (the distribution's are current, and follow its crypto
+    policy), kernel and limits (role `kernel`).
     """
 
     packages: tuple[PackageName, ...] = ()
