@@ -84,6 +84,7 @@ def _command(host: Any) -> str:
     if not host.data.get("_sudo"):
         return script
     asking = "-S -p ''" if host.data.get("_sudo_password") else "-n"
+    asking = "-S -p ''" if host.data.get("_sudo_password") else "-n"
     return f"sudo -H {asking} {script}"
 
 
