@@ -12,7 +12,7 @@ MODULES = (config_checks, node_checks)
 """The role's other checks; importing them registers them."""
 
 APPLY = "flightline apply --role containers"
-RUNS = ("containers-docker-running",)
+RUNS = ("containers-docker-running", "containers-containerd-running")
 _PACKAGE = {"distribution": "docker.io", "docker": "docker-ce"}
 
 

@@ -13,7 +13,7 @@ from roles.containers.daemon import changed_keys, merged_keys
 from roles.containers.settings import ContainersSettings
 
 APPLY = "flightline apply --role containers"
-RUNS = ("containers-docker-running",)
+RUNS = ("containers-docker-running", "containers-containerd-running")
 _FILE = "cat /etc/docker/daemon.json"
 _HELPER = "/usr/local/lib/flightline/docker-config"
 
@@ -46,7 +46,7 @@ def config_declared(host: Host, settings: ContainersSettings) -> None:
     "dockerd would start with daemon.json as it is",
     severity=CRITICAL,
     remedy="correct daemon.json by what dockerd says of it",
-    depends=("containers-config-declared", "containers-units-loaded"),
+    depends=("containers-config-declared",),
 )
 def config_accepted(host: Host, _: ContainersSettings) -> None:
     """A file that it refuses shows at the next restart, which is often the next reboot."""
@@ -60,7 +60,7 @@ def config_accepted(host: Host, _: ContainersSettings) -> None:
     "dockerd has read daemon.json since it was last written",
     severity=ERROR,
     remedy=f"{APPLY}, or `systemctl restart docker`",
-    depends=("containers-docker-running", "containers-config-declared"),
+    depends=(*RUNS, "containers-config-declared"),
 )
 def config_loaded(host: Host, _: ContainersSettings) -> None:
     """An edited file that nobody loaded takes effect at a moment that nobody chose."""

@@ -148,7 +148,9 @@ def _log_options(settings: ContainersSettings) -> dict[str, str]:
 
 
 def _foreign_exec_options(current: Mapping[str, Any]) -> list[str]:
-    options = current.get("exec-opts") or []
+    options = current.get("exec-opts")
+    if not isinstance(options, list):  # dockerd would not take it: ours replaces it
+        return []
     return [option for option in options if not str(option).startswith(_CGROUP_OPTION)]
 
 

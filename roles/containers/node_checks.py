@@ -10,7 +10,7 @@ from flightline.audit.check import CRITICAL, ERROR, check, not_applicable
 from roles.containers.networks import collisions, parse_routes
 from roles.containers.settings import ContainersSettings
 
-RUNS = ("containers-docker-running",)
+RUNS = ("containers-docker-running", "containers-containerd-running")
 _ROUTES = "ip -j -4 route show table all"
 _APPARMOR = (
     "cat /sys/module/apparmor/parameters/enabled 2>/dev/null || echo N; "
