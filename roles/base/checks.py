@@ -7,11 +7,11 @@ import shlex
 from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, WARNING, check, not_applicable, unknown
-from roles.base import checks_access, checks_login, checks_sshd, checks_time, checks_upkeep
+from roles.base import access_checks, login_checks, sshd_checks, time_checks, upkeep_checks
 from roles.base.distributions import DEBIAN, RHEL
 from roles.base.settings import BaseSettings
 
-__all__ = ["checks_access", "checks_login", "checks_sshd", "checks_time", "checks_upkeep"]
+__all__ = ["access_checks", "login_checks", "sshd_checks", "time_checks", "upkeep_checks"]
 
 APPLY = "run `flightline apply`"
 ROOM = "df -Pk / | tail -n 1; df -Pi / | tail -n 1"
