@@ -27,6 +27,7 @@ networkctl reload
 networkctl reconfigure eth1
 find /var/lib/systemd/timers -name 'stamp-*' -exec touch {} +
 systemctl restart timers.target
+systemctl restart systemd-journald
 test ! -e /var/lib/dbus/machine-id || ln -sf /etc/machine-id /var/lib/dbus/machine-id
 sync
 systemctl reload ssh

@@ -28,6 +28,9 @@ PACKAGES = (
     *("openssh-server", "sudo", "ca-certificates", "less"),
     *("iproute2", "iputils-ping", "netbase"),
 )
+# What a fresh server of that release has besides: from 13 on the kernel's usual defaults (who may
+# ping, protected links) are a package of their own.
+ALSO = {"bookworm": (), "trixie": ("linux-sysctl-defaults",)}
 DISK_GIB = 16  # sparse: what a node writes is what it takes
 BUILD_SECONDS = 900  # 41 s measured on 2 cores (2026-11-21); a slow mirror may take far longer
 FREE_GIB = 5  # the unpacked root, the raw disk and the finished image are there at the same time
@@ -94,6 +97,7 @@ def content_key(suite: str, source: mirror.Mirror) -> str:
         str(DISK_GIB),
         INITRD,
         *PACKAGES,
+        *ALSO[suite],
         *source.lines(suite),
         *mirror.apt_options(),
     )
@@ -160,7 +164,12 @@ def build_command(suite: str, into: Path, source: mirror.Mirror) -> list[str]:
         ),
     ]
     return [
-        *("mmdebstrap", "--variant=minbase", "--format=null", f"--include={','.join(PACKAGES)}"),
+        *(
+            "mmdebstrap",
+            "--variant=minbase",
+            "--format=null",
+            f"--include={','.join((*PACKAGES, *ALSO[suite]))}",
+        ),
         # The package lists stay: a fresh server has them, and the first refresh is then quick.
         "--skip=check/qemu,cleanup/apt/lists",
         *("--mode=root" if os.geteuid() == 0 else "--mode=unshare",),
