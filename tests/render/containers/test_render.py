@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,18 +31,18 @@ FULL = ContainersSettings(
     cgroup_driver="cgroupfs",
     extra={"debug": True},
 )
+UBUNTU = {"distribution": "ubuntu", "version": "24.04", "codename": "noble"}
+ROCKY = {"distribution": "rocky", "version": "9.6", "codename": "", "family": "rhel"}
 SYSTEMS = {
     "debian-12-distribution": ({}, ContainersSettings()),
     "debian-13-docker": ({"version": "13", "codename": "trixie"}, FULL),
-    "ubuntu-24.04-docker": ({"distribution": "ubuntu", "version": "24.04", "codename": "noble"}, FULL),
-    "rocky-9-docker": ({"distribution": "rocky", "version": "9.6", "codename": "", "family": "rhel"}, FULL),
-}  # fmt: skip
+    "ubuntu-24.04-docker": (UBUNTU, FULL),
+    "rocky-9-docker": (ROCKY, FULL),
+}
 
 
 @pytest.fixture
 def make_node() -> MakeNode:
-    from dataclasses import replace
-
     return lambda **changes: replace(DEBIAN_12, **changes)
 
 
