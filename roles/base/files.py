@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from functools import partial
 
-from flightline.operations.bundle import Directory, File, Hook, Item, Link, Merge
+from flightline.operations.bundle import File, Hook, Item, Link, Merge
 from flightline.templates import render
 from roles.base import merges
 from roles.base.distributions import DEBIAN, Distribution
@@ -29,11 +29,9 @@ def items(
         *_name(settings, node),
         *_time(settings, distribution),
         *_upgrades(settings, distribution, is_ubuntu=is_ubuntu),
-        Directory("/etc/systemd/journald.conf.d"),
         _file(JOURNALD, settings),
         _file(distribution.locale_path, settings, template="etc/default/locale"),
         _file(SUDOERS, settings, mode="440", validate="visudo -cf {staged}"),
-        Directory("/etc/ssh/sshd_config.d"),
         _file(SSHD, settings, mode="600", validate=sshd_guard()),
     ]
 
@@ -76,7 +74,6 @@ def _time(settings: BaseSettings, distribution: Distribution) -> list[Item]:
     folder = None if distribution.chrony_reads_folder else distribution.chrony_folder
     merge = partial(merges.chrony, own_sources=settings.ntp_servers is not None, folder=folder)
     return [
-        Directory(distribution.chrony_folder),
         _file(_chrony(distribution), settings, template="etc/chrony/conf.d/flightline.conf"),
         Merge(distribution.chrony_config, merge),
         Link(LOCALTIME, f"/usr/share/zoneinfo/{settings.timezone}"),
@@ -90,8 +87,7 @@ def _upgrades(settings: BaseSettings, distribution: Distribution, *, is_ubuntu: 
     check = "apt-config -c {staged} dump > /dev/null"
     files: list[Item] = [_file(APT, settings, validate=check)]
     if is_ubuntu:  # there by default only on Ubuntu
-        folder = Directory("/etc/needrestart/conf.d")
-        files += [Directory("/etc/needrestart"), folder, _file(NEEDRESTART, settings)]
+        files.append(_file(NEEDRESTART, settings))
     return files
 
 
