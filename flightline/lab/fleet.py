@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,9 +34,7 @@ def up(count: int, suite: str, memory_mib: int, cpus: int, say: Say) -> list[Nod
     """
     programs.require(programs.TO_RUN)
     with places.held(places.state() / "lock", say):
-        there = {
-            node.number: node for node in state.nodes() if node.suite == suite and node.is_running
-        }
+        there = {node.number for node in state.nodes() if node.suite == suite and node.is_ready}
         missing = [number for number in range(1, count + 1) if number not in there]
         if not missing:
             return []
@@ -62,11 +60,7 @@ def reset(nodes: Sequence[Node], say: Say) -> list[Node]:
                 image = image_of(node.suite, say)
             shape = Shape(node.accelerator, node.memory_mib, node.cpus)
             source = _template_or_none(image, shape, say)
-            machine.stop(node.pid, node.started, node.machine.monitor)
-            port = ports.kept_or_free(node.ssh_port)
-            return _started(
-                replace(node, image=str(image.folder), ssh_port=port), image, source, say
-            )
+            return _started(replace(node, image=str(image.folder)), image, source, say)
 
         return _each(nodes, again)
 
@@ -79,8 +73,8 @@ def down(say: Say, *, purge: bool) -> list[Node]:
     with places.held(places.state() / "lock", say):
         nodes = state.nodes()
         for node in nodes:
-            machine.stop(node.pid, node.started, node.machine.monitor)
-            state.forget(node)
+            _off(node)
+        state.forget_all()
     if purge:
         shutil.rmtree(places.cache())
         shutil.rmtree(places.state())
@@ -90,24 +84,32 @@ def down(say: Say, *, purge: bool) -> list[Node]:
 def _started(node: Node, image: Image, source: Template | None, say: Say) -> Node:
     """Return the node running as itself: a clone of the template, or booted where that fails."""
     begun = time.monotonic()
+    for before in state.nodes():
+        if before.name == node.name:
+            _off(before)
+    node = replace(node, ssh_port=ports.kept_or_free(node.ssh_port), seconds=0)
     node.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (node.folder / "host_key").exists():
         keys.generate(node.folder / "host_key", f"root@{node.name}")
     running = _cloned(node, source, say) if source else None
     running = running or _booted(node, image)
     try:
+        state.record(running)
         door = template.door_of(running.machine, image)
         shell.wait_until_open(door, template.BOOT_SECONDS)
         identity.give(running, door)
-        state.record(running)
         shell.wait_until_open(running.door, SELF_SECONDS)
     except BaseException:
-        machine.stop(running.pid, running.started, running.machine.monitor)
+        _off(running)
         raise
     ready = replace(running, seconds=round(time.monotonic() - begun, 1))
     state.record(ready)
     say(f"{ready.name} is up ({ready.origin}, {ready.seconds} s)")
     return ready
+
+
+def _off(node: Node) -> None:
+    machine.stop(node.pid, node.started, node.machine.monitor)
 
 
 def _cloned(node: Node, source: Template, say: Say) -> Node | None:
@@ -157,13 +159,16 @@ def _segment() -> int:
 
 
 def _each(nodes: Sequence[Node], work: Callable[[Node], Node]) -> list[Node]:
-    """Do the work for every node, a few at a time; then raise the first failure, if any."""
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    """Do the work for every node, a few at a time; then raise the first failure, if any.
+
+    Interrupted, it finishes the nodes under way and begins no other.
+    """
+    pool = ThreadPoolExecutor(AT_A_TIME)
+    try:
         waiting = [pool.submit(work, node) for node in nodes]
-    failures = [future.exception() for future in waiting]
-    for failure in failures:
-        if failure is not None:
-            raise failure
+        wait(waiting)
+    finally:
+        pool.shutdown(cancel_futures=True)
     return [future.result() for future in waiting]
 
 

@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from flightline.errors import FlightlineError
@@ -16,6 +17,7 @@ from flightline.lab.shell import Door
 
 # The name says the suite; so does the address: node-1 is 10.88.0.11, trixie-1 is 10.88.0.111.
 PREFIXES = {"bookworm": "node", "trixie": "trixie"}
+_RECORDING = Lock()  # several nodes are started at a time, all are pinned in one file
 FIRST_OCTET = {"bookworm": 10, "trixie": 110}
 
 
@@ -39,7 +41,7 @@ class Node:
     origin: str
     """"clone" of the saved template, or "cold" boot."""
     seconds: float
-    """How long it took until the node answered over SSH as itself."""
+    """How long it took until the node answered over SSH as itself; 0 before it has."""
 
     @property
     def folder(self) -> Path:
@@ -50,6 +52,11 @@ class Node:
     def is_running(self) -> bool:
         """Whether the node's own QEMU process runs."""
         return machine.is_running(self.pid, self.started)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the node runs and has answered over SSH as itself since it was started."""
+        return self.is_running and self.seconds > 0
 
     @property
     def address(self) -> str:
@@ -88,16 +95,17 @@ def node_named(name: str) -> Node:
 
 def record(node: Node) -> None:
     """Write the node's record and pin its host key under its port."""
-    places.write_atomically(
-        node.folder / "node.json", json.dumps(dataclasses.asdict(node), indent=1)
-    )
-    lines = [keys.known_hosts_line(n.ssh_port, n.folder / "host_key") for n in nodes()]
-    places.write_atomically(known_hosts(), "".join(lines))
+    text = json.dumps(dataclasses.asdict(node), indent=1)
+    with _RECORDING:
+        places.write_atomically(node.folder / "node.json", text)
+        lines = [keys.known_hosts_line(n.ssh_port, n.folder / "host_key") for n in nodes()]
+        places.write_atomically(known_hosts(), "".join(lines))
 
 
-def forget(node: Node) -> None:
-    """Remove what is kept of a node that is off."""
-    shutil.rmtree(node.folder, ignore_errors=True)
+def forget_all() -> None:
+    """Remove what is kept of nodes that are off: disks, host keys, records."""
+    shutil.rmtree(places.state() / "nodes", ignore_errors=True)
+    known_hosts().unlink(missing_ok=True)
 
 
 def known_hosts() -> Path:

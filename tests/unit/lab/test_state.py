@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +65,22 @@ def test_an_unknown_node_is_answered_with_those_there_are() -> None:
     recorded(NODE)
     with pytest.raises(FlightlineError, match=r"no node 'node-9'; its nodes: node-1\."):
         state.node_named("node-9")
+
+
+def test_a_node_that_has_not_answered_yet_is_not_ready() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        node = replace(NODE, pid=process.pid, started=machine.started(process.pid))
+        assert node.is_ready
+        assert not replace(node, seconds=0).is_ready
+        process.kill()
+
+
+def test_nodes_recorded_at_the_same_time_are_all_pinned() -> None:
+    many = [replace(NODE, name=f"node-{n}", number=n, ssh_port=2000 + n) for n in range(1, 13)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(recorded, many))
+    pinned = state.known_hosts().read_text()
+    assert all(f"[127.0.0.1]:{node.ssh_port} " in pinned for node in many)
 
 
 def test_a_damaged_record_is_named_with_the_way_out() -> None:
