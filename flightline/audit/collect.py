@@ -90,9 +90,9 @@ def _frames(marker: str, printed: str) -> tuple[Framed, bytes | None]:
     framed: Framed = {"ran": []}
     payload: list[str] = []
     lines = printed.splitlines()
-    if not lines or lines[-1] != f"{marker} end":
+    if f"{marker} end" not in lines:
         return framed, None
-    for line in lines:
+    for line in lines[: lines.index(f"{marker} end")]:
         if line.startswith(f"{marker} "):
             kind, *words = line.split()[1:]
             framed.setdefault(kind, []).append(words)

@@ -43,7 +43,7 @@ class Session:
         self.failed = dict(failed or {})
         self.sent: list[str] = []
 
-    def map(self, function: Callable[[Node], None]) -> dict[str, None]:
+    def map(self, function: Callable[[Node], object]) -> dict[str, object]:
         return {node.name: function(node) for node in self.hosts}
 
 
