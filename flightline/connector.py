@@ -51,6 +51,11 @@ def last_errors(host: Host) -> str:
     return str(host.connector_data.get(_ERRORS, ""))
 
 
+def forget_errors(host: Host) -> None:
+    """Make `last_errors` speak of what comes next only."""
+    host.connector_data.pop(_ERRORS, None)
+
+
 class Connector(SSHConnector):
     """pyinfra's SSH connector with pinned host keys, sentences for errors, and counts."""
 
@@ -133,12 +138,12 @@ class Connector(SSHConnector):
 
     def _put_file(self, filename_or_io: Any, remote_location: str) -> None:
         self._tally()["uploads"] += 1
-        with _lost_is_oserror():
+        with self._told_transfer():
             super()._put_file(filename_or_io, remote_location)  # type: ignore[no-untyped-call]
 
     def _get_file(self, remote_filename: str, filename_or_io: str | IO[Any]) -> None:
         self._tally()["downloads"] += 1
-        with _lost_is_oserror():
+        with self._told_transfer():
             super()._get_file(remote_filename, filename_or_io)
 
     def _shell_text(self, command: StringCommand, arguments: dict[str, Any]) -> tuple[str, Any]:
@@ -155,6 +160,16 @@ class Connector(SSHConnector):
         made = make_unix_command_for_host(self.state, self.host, drained, **arguments)
         text = made.get_raw_value().replace("sudo -H -n", "sudo -H -S -p ''", 1)
         return text, [password, nonce, *_lines(stdin)]
+
+    @contextmanager
+    def _told_transfer(self) -> Iterator[None]:
+        """Keep why a transfer failed; a lost connection is an OSError, which pyinfra expects."""
+        try:
+            yield
+        except (OSError, SSHException, EOFError) as error:
+            lost = isinstance(error, EOFError) or not str(error)
+            self.host.connector_data[_ERRORS] = LOST if lost else f"file transfer: {error}"
+            raise OSError(str(self.host.connector_data[_ERRORS])) from error
 
     def _tally(self) -> dict[str, int]:
         tally: dict[str, int] = self.host.connector_data.setdefault(_TALLY, asdict(Counts()))
@@ -190,12 +205,3 @@ def _decoded(stream: Iterable[bytes]) -> Iterator[str]:
     """Yield lines; bytes that are no UTF-8 must not end the reading."""
     for line in stream:
         yield line.decode(errors="replace")
-
-
-@contextmanager
-def _lost_is_oserror() -> Iterator[None]:
-    """Turn a lost connection into what pyinfra reports as that operation's failure."""
-    try:
-        yield
-    except EOFError as error:
-        raise OSError("the connection was lost during a file transfer") from error

@@ -130,6 +130,20 @@ class Client(pyinfra_client.SSHClient):
             current = below.get_transport() if isinstance(below, Channel) else None
 
 
+class Transport(paramiko.Transport):
+    """A transport that gives the key exchange the time of a greeting."""
+
+    def start_client(self, event: Any = None, timeout: float | None = None) -> None:  # noqa: ARG002 - paramiko's signature
+        """Negotiate; raises TimeoutError when the server takes longer than GREETING_SECONDS.
+
+        paramiko 4.0 allows it the time of a TCP connect only, and then goes on as if it had ended.
+        """
+        super().start_client(event, GREETING_SECONDS)
+        if event is None and not self.initial_kex_done:
+            self.close()
+            raise TimeoutError
+
+
 def transport(sock: Any, **options: Any) -> paramiko.Transport:
     """Return a paramiko transport whose socket sends small packets at once and notices a dead peer.
 
@@ -140,7 +154,7 @@ def transport(sock: Any, **options: Any) -> paramiko.Transport:
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_SECONDS * 1000)
-    made = paramiko.Transport(sock, **options)
+    made = Transport(sock, **options)
     made.set_keepalive(KEEPALIVE_SECONDS)
     return made
 

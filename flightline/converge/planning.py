@@ -1,0 +1,129 @@
+"""What an apply would meet and change: settings, then nodes, then operations. Changes nothing.
+
+An operation is asked for its first command only: whether it would act now. What depends on an
+earlier operation of the same run shows as it is before that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pyinfra.api.host import Host
+
+from flightline.audit.selection import settings_classes
+from flightline.converge import inside
+from flightline.converge.inside import Step
+from flightline.converge.sentences import explained
+from flightline.converge.session import Session
+from flightline.errors import FlightlineError, NodeRefused
+from flightline.facts.node import node_of
+from flightline.operations.preflight import problems
+from flightline.operations.refusal import Refusal
+from flightline.reboot import RebootSettings
+from flightline.settings import Settings, declared
+
+
+@dataclass(frozen=True)
+class Change:
+    """An operation that would act."""
+
+    role: str
+    operation: str
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """What an apply would do on one node, or why it would not."""
+
+    node: str
+    problems: tuple[str, ...] = ()
+    """Sentences; empty when an apply would go ahead."""
+    changes: tuple[Change, ...] = ()
+    was_reached: bool = True
+
+    @property
+    def status(self) -> Literal["valid", "refused", "unreachable"]:
+        """How an apply would meet the node."""
+        if not self.was_reached:
+            return "unreachable"
+        return "refused" if self.problems else "valid"
+
+
+def check_settings(session: Session) -> None:
+    """Hold that every host's settings are of the right types, before anything is connected to.
+
+    Raises FlightlineError with every problem, each named once.
+    """
+    kinds: dict[str, type[Settings]] = {**settings_classes(), "reboot": RebootSettings}
+    found: dict[str, None] = {}
+    for host in session.chosen:
+        for role, kind in kinds.items():
+            try:
+                declared(host.data, role, kind)
+            except FlightlineError as error:
+                found[error.message] = None
+    if found:
+        raise FlightlineError(" ".join(found))
+
+
+def plan(session: Session) -> list[NodePlan]:
+    """Return the plan of each chosen node, in inventory order; the session is connected."""
+    unfit = session.map(_unfit)
+    fit = [host for host in session.hosts if not unfit[host.name]]
+    errors = inside.prepare(session.state, fit)
+    for name, error in errors.items():
+        unfit[name] = (f"{name}: {explained(error)}",)
+    plans: dict[str, Any] = session.map(
+        lambda host: (
+            NodePlan(host.name, _texts(unfit[host.name]))
+            if unfit[host.name]
+            else _planned(session, host)
+        )
+    )
+    for name, sentence in session.failed.items():
+        plans[name] = NodePlan(name, (sentence,), was_reached=False)
+    return [_certain(host.name, plans[host.name]) for host in session.chosen]
+
+
+def _certain(name: str, outcome: Any) -> NodePlan:
+    if isinstance(outcome, NodePlan):
+        return outcome
+    return NodePlan(name, (f"{name}: {explained(outcome)}",))
+
+
+def _unfit(host: Host) -> tuple[str, ...]:
+    try:
+        return tuple(f"{host.name}: {problem}" for problem in problems(node_of(host)))
+    except NodeRefused as error:
+        return (f"{host.name}: {error.message.removeprefix(f'{host.name}: ')}",)
+
+
+def _texts(problem: Any) -> tuple[str, ...]:
+    return problem if isinstance(problem, tuple) else (explained(problem),)
+
+
+def _planned(session: Session, host: Host) -> NodePlan:
+    refused: list[str] = []
+    changes: list[Change] = []
+    for step in inside.steps(session.state, host):
+        for command in _commands(session, host, step):
+            if isinstance(command, str):
+                refused.append(f"{host.name}: {command}")
+            else:
+                changes.append(Change(step.role, step.name.rpartition(" | ")[2]))
+    return NodePlan(host.name, tuple(refused), tuple(changes))
+
+
+def _commands(session: Session, host: Host, step: Step) -> Iterator[Any]:
+    """Yield the step's first command, or a sentence where the step refuses; nothing for a no-op."""
+    try:
+        command = inside.first_command(session.state, host, step)
+    except Exception as error:  # noqa: BLE001 - whatever an operation raises
+        yield explained(error)
+        return
+    if isinstance(command, Refusal):
+        yield command.sentence
+    elif command is not None:
+        yield command
