@@ -23,8 +23,8 @@ _MODPROBE = (
 _INITRAMFS = (
     "image=$(ls -1 /boot/initrd.img-* /boot/initramfs-*.img 2> /dev/null | "
     "grep -vE 'rescue|kdump' | sort -V | tail -n 1); echo \"$image\"; "
-    'if command -v lsinitramfs > /dev/null; then lsinitramfs "$image"; else lsinitrd "$image"; fi '
-    "2> /dev/null | grep -oE 'etc/modprobe.d/[^ ]+|nouveau\\.ko[.a-z]*'"
+    "list=lsinitramfs; command -v lsinitramfs > /dev/null || list=lsinitrd; "
+    "{ $list \"$image\" 2>&1 || echo unlisted; } | grep -oE 'etc/modprobe.d/[^ ]+|^unlisted'"
 )
 
 
@@ -74,8 +74,8 @@ def nouveau_initramfs(host: Host, kernel: KernelSettings) -> None:
     lines = host.run(_MODPROBE).stdout.splitlines()
     files = {line.partition(":")[0].lstrip("/") for line in lines if "blacklist" in line}
     image, *names = host.run(_INITRAMFS).stdout.splitlines() or [""]
-    if not image:
-        unknown("there is no initramfs in /boot")
+    if not image or "unlisted" in names:
+        unknown(f"what is in the newest initramfs of /boot ({image or 'none'}) cannot be listed")
     assert files & set(names), (
         f"{image} has none of the files that blacklist nouveau, "
         f"expected one of {', '.join(sorted(files)) or 'them'} (KernelSettings.nouveau_removed)"
