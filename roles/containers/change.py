@@ -67,7 +67,7 @@ def refuse_collision(state: EngineState, settings: ContainersSettings) -> None:
         raise NodeRefused(
             f"container network {network} overlaps {route.network}, which this node reaches by "
             f"{route.device}; choose ranges that the site does not use "
-            "(ContainersSettings.bridge_address, address_pools). Nothing was changed."
+            "(ContainersSettings.bridge_address, address_pools)."
         )
 
 
@@ -83,7 +83,7 @@ def refuse_move(root: str, content: str | None, settings: ContainersSettings) ->
         raise NodeRefused(
             f"the data root is {root} and holds {content}; expected {settings.data_root} "
             "(ContainersSettings.data_root). Stop docker and docker.socket, move the folder there, "
-            "and run again. Nothing was changed."
+            "and run again."
         )
 
 
@@ -96,7 +96,7 @@ def _refuse_replacement(state: EngineState, settings: ContainersSettings) -> Non
         raise NodeRefused(
             f"{others[0]} runs {state.running_containers} containers and would be replaced by "
             f'{wanted} (ContainersSettings.source is "{settings.source}"); stop them and allow '
-            "restarts, or declare the source that is installed. Nothing was changed."
+            "restarts, or declare the source that is installed."
         )
 
 
@@ -106,7 +106,7 @@ def _refuse_restart(state: EngineState, settings: ContainersSettings) -> None:
     if not settings.restart_allowed:
         raise NodeRefused(
             f"{why} takes effect at a restart of dockerd, which ContainersSettings.restart_allowed "
-            "forbids; allow it when the node may be disturbed. Nothing was changed."
+            "forbids; allow it when the node may be disturbed."
         )
     if not state.running_containers:
         return
@@ -114,12 +114,12 @@ def _refuse_restart(state: EngineState, settings: ContainersSettings) -> None:
         raise NodeRefused(
             f"{why} takes effect at a restart of dockerd, which would stop "
             f"{state.running_containers} running containers (ContainersSettings.live_restore is "
-            "False); stop them first. Nothing was changed."
+            "False); stop them first."
         )
     if fixed := keys & FIXED_BY_CONTAINERS:
         raise NodeRefused(
             f"{', '.join(sorted(fixed))} of daemon.json cannot change while containers run "
-            f"({state.running_containers} do); stop them first. Nothing was changed."
+            f"({state.running_containers} do); stop them first."
         )
 
 
@@ -129,5 +129,5 @@ def _refuse_lost_images(state: EngineState, settings: ContainersSettings) -> Non
         raise NodeRefused(
             f"the storage driver is {driver} and holds {images} images, which "
             f"{settings.storage_driver} (ContainersSettings.storage_driver) would not see; "
-            "remove them first. Nothing was changed."
+            "remove them first."
         )

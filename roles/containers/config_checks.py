@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, check, unknown
+from flightline.errors import FlightlineError
 from roles.containers import live, observe
-from roles.containers.daemon import changed_keys, merged_keys
+from roles.containers.daemon import changed_keys, merged_keys, parse
 from roles.containers.settings import ContainersSettings
 
 APPLY = "flightline apply --role containers"
@@ -26,13 +26,10 @@ _HELPER = "/usr/local/lib/flightline/docker-config"
 )
 def config_declared(host: Host, settings: ContainersSettings) -> None:
     """Read from the file, for the next start; what dockerd lives by now has its own checks."""
-    text = host.check_output(_FILE)
     try:
-        found: dict[str, Any] = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise AssertionError(
-            f"/etc/docker/daemon.json is broken at line {error.lineno}: {error.msg.lower()}."
-        ) from None
+        found = parse(host.run(_FILE).stdout)
+    except FlightlineError as error:
+        raise AssertionError(error.message) from None
     wanted = merged_keys(settings, found)
     for key in sorted(changed_keys(found, wanted)):
         raise AssertionError(

@@ -166,5 +166,5 @@ def _refuse_constant(name: str) -> NoReturn:
 def _refuse(what: str) -> NoReturn:
     raise FlightlineError(
         f"{PATH}{what}; expected one JSON object, so that keys of others can be kept: "
-        "correct it or move it away, then run again. Nothing was changed."
+        "correct it or move it away, then run again."
     )

@@ -52,7 +52,7 @@ def engine_configured(settings: ContainersSettings) -> Generator[StringCommand]:
         items, hooks = engine_items(node, settings), engine_hooks(state, settings)
         means = means_of(state, settings)
     except FlightlineError as refusal:
-        yield Refusal(refusal.message)
+        yield Refusal(f"{refusal.message} Nothing was changed.")
         return
     changed = False
     for command in bundle._inner(items=items, hooks=hooks):

@@ -116,7 +116,6 @@ def test_a_broken_file_is_refused_with_its_place(text: str, said: str) -> None:
     with pytest.raises(FlightlineError) as refusal:
         merge(SETTINGS, text)
     assert said in refusal.value.message
-    assert "Nothing was changed" in refusal.value.message
     assert "\n" not in refusal.value.message
 
 
