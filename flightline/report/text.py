@@ -29,12 +29,18 @@ def write(report: Report, stream: IO[str], *, stats: bool = False) -> None:
 
 
 def problem_line(node: str, check: CheckResult) -> str:
-    """Return the one sentence of a problem: where, what is, what was expected, what to do."""
-    marked = "" if check.outcome is Outcome.FAIL else f"{check.outcome.value}: "
-    if check.waiver is not None and check.outcome is Outcome.WAIVED:
-        return f"{node} {check.id}: {marked}{_ended(check.message)} {_accepted(check)}"
-    remedy = "" if check.remedy in check.message else f" {_sentence(check.remedy)}"
-    return f"{node} {check.id}: {marked}{_ended(check.message)}{remedy}"
+    """Return the one line of a problem: where, what is, what was expected, what to do."""
+    return f"{node} {check.id}: {sentence(check)}"
+
+
+def sentence(check: CheckResult) -> str:
+    """Return what a check found, and what to do about it or who accepts it."""
+    found = _ended(check.message)
+    if check.outcome is not Outcome.FAIL:
+        found = f"{check.outcome.value}: {found}"
+    if check.outcome is Outcome.WAIVED:
+        return f"{found} {_accepted(check)}"
+    return found if check.remedy in found else f"{found} {_sentence(check.remedy)}"
 
 
 def verdict_line(report: Report) -> Text:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from flightline.report.record import CheckResult, Outcome
+from flightline.report.text import sentence
 
 
 def test_check(result: CheckResult) -> None:
     if result.outcome in (Outcome.WAIVED, Outcome.NOT_APPLICABLE):
         pytest.skip(f"{result.outcome.value}: {result.message}")
     if result.outcome is not Outcome.PASS:
-        pytest.fail(f"{result.outcome.value}: {result.message} {result.remedy}", pytrace=False)
+        pytest.fail(sentence(result), pytrace=False)

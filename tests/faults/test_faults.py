@@ -2,7 +2,8 @@
 
 Without a node, this proves that each check has a fault. With FLIGHTLINE_FAULT_NODE naming a
 converged node of inventories/lab.py (or of FLIGHTLINE_FAULT_INVENTORY), each fault is done to it
-and mended again. The node is left as it was found.
+and mended again. The node is left as it was found. Several names, with commas, are for as many
+workers of pytest-xdist: one node each.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ FAULTS: dict[str, dict[str, str]] = {
     for name, fault in (yaml.safe_load(path.read_text()) or {}).items()
 }
 CHECKS = {each.id: each for each in all_checks()}
-NODE = os.environ.get("FLIGHTLINE_FAULT_NODE", "")
+NODES = [name for name in os.environ.get("FLIGHTLINE_FAULT_NODE", "").split(",") if name]
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 INVENTORY = os.environ.get("FLIGHTLINE_FAULT_INVENTORY", "inventories/lab.py")
 GOOD = ("pass", "not-applicable")
 
@@ -56,6 +58,7 @@ class Driver:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self.before: Results = {}
 
     def sh(self, script: str) -> tuple[int, str]:
         answer = self._ask({"sh": script})
@@ -82,18 +85,20 @@ class Driver:
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Driver]:
-    if not NODE:
+    if not NODES:
         pytest.skip("FLIGHTLINE_FAULT_NODE names no converged lab node to break")
-    command = [sys.executable, str(Path(__file__).with_name("driver.py")), INVENTORY, NODE]
+    assert WORKER < len(NODES), "FLIGHTLINE_FAULT_NODE must name a node for each worker"
+    name = NODES[WORKER]
+    command = [sys.executable, str(Path(__file__).with_name("driver.py")), INVENTORY, name]
     with subprocess.Popen(
         command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         driver = Driver(process)
-        assert driver.hear()["ready"] == [NODE]
-        sound = _alarms(driver.audit())
-        if sound:
+        assert driver.hear()["ready"] == [name]
+        driver.before = driver.audit()
+        if alarms := _alarms(driver.before):
             process.terminate()
-            pytest.fail(f"{NODE} is not sound before any fault: {sound}")
+            pytest.fail(f"{name} is not sound before any fault: {alarms}")
         yield driver
         assert process.stdin
         process.stdin.close()
@@ -103,8 +108,9 @@ def node() -> Iterator[Driver]:
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_fault_turns_exactly_its_check_red(node: Driver, name: str) -> None:
     fault = FAULTS[name]
-    if node.audit(name)[name][0] == "not-applicable":
-        pytest.skip("the check does not concern this node")
+    outcome, proof, _ = node.before[name]
+    if outcome == "not-applicable":
+        pytest.skip(f"the check does not concern this node: {proof}")
     try:
         status, said = node.sh(fault["break"])
         assert status == 0, f"the fault could not be done: {said}"
