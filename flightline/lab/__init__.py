@@ -8,8 +8,8 @@ machine     the QEMU process; monitor: what is said to it (QMP); accelerator: KV
 state       the nodes there are; inventory: the same as pyinfra hosts
 shell, keys, ports, places, programs, mirror    what these stand on
 
-Bookworm's nodes are node-1, node-2, ... (on the second network 10.88.0.11, .12, ...), trixie's
-are trixie-1, trixie-2, ... (10.88.0.111, .112, ...). Environment: FLIGHTLINE_LAB_STATE is another, separate
-lab; FLIGHTLINE_LAB_NODES limits inventories/lab.py; FLIGHTLINE_LAB_MIRROR is the Debian mirror where
-the computer's own apt names none.
+Bookworm's nodes are node-1, node-2, ... (10.88.0.11, .12, ... on the second network); trixie's are
+trixie-1, trixie-2, ... (10.88.0.111, ...). FLIGHTLINE_LAB_STATE names another, separate lab;
+FLIGHTLINE_LAB_NODES limits inventories/lab.py; FLIGHTLINE_LAB_MIRROR is the Debian mirror where the
+computer's own apt names none.
 """
