@@ -87,7 +87,7 @@ class Driver:
 def node() -> Iterator[Driver]:
     if not NODES:
         pytest.skip("FLIGHTLINE_FAULT_NODE names no converged lab node to break")
-    assert WORKER < len(NODES), "FLIGHTLINE_FAULT_NODE must name a node for each worker"
+    assert len(NODES) > WORKER, "FLIGHTLINE_FAULT_NODE must name a node for each worker"
     name = NODES[WORKER]
     command = [sys.executable, str(Path(__file__).with_name("driver.py")), INVENTORY, name]
     with subprocess.Popen(

@@ -112,7 +112,11 @@ def test_a_remedy_that_the_message_has_is_not_said_twice() -> None:
         ([result(Outcome.UNKNOWN)], Verdict.UNDECIDED, "UNDECIDED:"),
         ([result(Outcome.UNKNOWN, severity=Severity.WARNING)], Verdict.UNDECIDED, "UNDECIDED:"),
         ([result(Outcome.UNKNOWN), result(Outcome.FAIL)], Verdict.NO_GO, "NO-GO:"),
-        ([result(Outcome.WAIVED), result(Outcome.NOT_APPLICABLE)], Verdict.GO, "GO:"),
+        (
+            [result(Outcome.WAIVED, waiver=WAIVER), result(Outcome.NOT_APPLICABLE)],
+            Verdict.GO,
+            "GO:",
+        ),
     ],
 )
 def test_the_last_line_is_the_verdict(
