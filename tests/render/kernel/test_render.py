@@ -15,6 +15,7 @@ import pytest
 
 from flightline.facts.node import NodeFacts, NumaNode, parse_node
 from flightline.operations.bundle import Absent, File, Link
+from flightline.operations.cmdline import LIST
 from roles.kernel import files
 from roles.kernel.settings import KernelSettings
 
@@ -106,14 +107,14 @@ def test_the_grub_drop_in_appends_and_keeps_what_was_there(name: str, tmp_path: 
     script = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet splash"; . "$1"; echo "$GRUB_CMDLINE_LINUX_DEFAULT"'
     shell = ["sh", "-euc", script, "sh", str(drop_in)]
     words = subprocess.run(shell, capture_output=True, text=True, check=True).stdout.split()
-    listed = content(CASES[name], files.LIST).splitlines()[1:]
+    listed = content(CASES[name], LIST).splitlines()[1:]
     assert words == ["quiet", "splash", *" ".join(listed).split()]
 
 
 def test_rhel_has_no_grub_drop_in() -> None:
     paths = [item.path for item in files.items(HOPPER, CASES["rhel-9-h100"].node)]
     assert files.GRUB not in paths
-    assert files.LIST in paths
+    assert LIST in paths
 
 
 @pytest.mark.skipif(not shutil.which("modprobe"), reason="kmod is not installed")

@@ -1,6 +1,7 @@
 """The kernel's facts: command and understanding, as data under cases/."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ CASES = Path(__file__).parent / "cases"
 pytestmark = pytest.mark.filterwarnings("ignore:No command set for test")
 
 
-def _cases(fact: str) -> type:
+def _cases(fact: str) -> Any:
     return make_fact_tests("flightline.facts", fact, CASES / fact.rpartition(".")[2])
 
 
