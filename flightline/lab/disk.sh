@@ -6,7 +6,8 @@ raw=$root.raw
 core=$root.core
 aside=$root.aside
 bare=$root.bare
-trap 'umount "$bare" 2>/dev/null || true; rmdir "$bare" 2>/dev/null || true; rm -f "$raw" "$core" "$aside"' EXIT
+trap 'umount "$bare" 2>/dev/null || true; rmdir "$bare" 2>/dev/null || true
+  rm -rf "$raw" "$core" "$aside"' EXIT
 
 chroot "$root" grub-mkimage -O i386-pc -p '(hd0,msdos1)/boot/grub' -o /tmp/core.img \
   biosdisk part_msdos ext2
@@ -19,7 +20,9 @@ mount --bind "$root" "$bare"
 rm -f "$bare/usr/sbin/policy-rc.d"
 test ! -e "$bare/sbin/start-stop-daemon.REAL" ||
   mv "$bare/sbin/start-stop-daemon.REAL" "$bare/sbin/start-stop-daemon"
-mv "$bare/etc/apt/apt.conf.d/00mmdebstrap" "$aside"
+# It wants its own two files back: without the one in /tmp its apt would work on this computer itself.
+mkdir "$aside"
+mv "$bare/etc/apt/apt.conf.d/00mmdebstrap" "$bare"/tmp/mmdebstrap.apt.conf.* "$aside/"
 rm -rf "$bare"/var/cache/apt/archives/*.deb "$bare"/run/* "$bare"/tmp/*
 
 truncate -s "${DISK_GIB}G" "$raw"
@@ -32,7 +35,8 @@ mkfs.ext4 -q -F -U "$ROOT_UUID" -L root -O ^metadata_csum_seed \
 dd if="$root/usr/lib/grub/i386-pc/boot.img" of="$raw" bs=440 count=1 conv=notrunc status=none
 dd if="$core" of="$raw" bs=512 seek=1 conv=notrunc status=none
 
-mv "$aside" "$root/etc/apt/apt.conf.d/00mmdebstrap"
+mv "$aside/00mmdebstrap" "$root/etc/apt/apt.conf.d/"
+mv "$aside"/mmdebstrap.apt.conf.* "$root/tmp/"
 mkdir "$root/flightline-out"
 qemu-img convert -O qcow2 "$raw" "$root/flightline-out/disk.qcow2"
 cp -L "$root"/boot/vmlinuz-* "$root/flightline-out/vmlinuz"
