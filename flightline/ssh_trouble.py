@@ -91,14 +91,15 @@ def _unknown(error: UnknownHostKey) -> str:
 
 
 def _changed(target: Target, error: BadHostKeyException) -> str:
-    file, line = pinned_at(error.hostname, target.known_hosts)
+    name = error.hostname if target.port == 22 else f"[{error.hostname}]:{target.port}"
+    file, line = pinned_at(name, target.known_hosts)
     where = f"{file}:{line}" if line else file
     return (
         f"its host key is {fingerprint(error.key)}, but {where} pins "
         f"{fingerprint(error.expected_key)}: someone may be in between; only if the node was "
         f"rebuilt and `{_on_console(error.key)}` on its console shows the new one, remove the old "
-        f"with `ssh-keygen -R {shlex.quote(error.hostname)} -f {shlex.quote(file)}` and pin the "
-        f"new with `{_keyscan(error.hostname)} >> {shlex.quote(file)}`."
+        f"with `ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(file)}` and pin the "
+        f"new with `{_keyscan(name)} >> {shlex.quote(file)}`."
     )
 
 

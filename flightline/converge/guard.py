@@ -28,6 +28,8 @@ from pyinfra_cli import util
 from flightline.connector import last_errors
 from flightline.converge.explain import explain
 from flightline.converge.sentences import explained, is_expected
+from flightline.errors import FlightlineError
+from flightline.operations.refusal import Refusal
 
 _run_host_op = operations._run_host_op
 _get_fact = pyinfra_host.get_fact  # type: ignore[attr-defined]  # imported there by name
@@ -35,6 +37,7 @@ _get_fact = pyinfra_host.get_fact  # type: ignore[attr-defined]  # imported ther
 
 def install() -> None:
     """Make the replacements; harmless when made already."""
+    logging.getLogger("flightline").addHandler(logging.NullHandler())  # else it goes to stderr
     util._parallel_load_hosts = _load_on_each
     operations._run_host_op = run_operation
     pyinfra_host.get_fact = _answered_fact  # type: ignore[attr-defined]
@@ -76,7 +79,8 @@ def _failed(state: State, host: Host, op_hash: str, error: Exception) -> bool:
     state.trigger_callbacks("operation_host_error", host, op_hash)
     if not data.operation_meta.is_complete():
         output = CommandOutput([OutputLine("stderr", sentence)])
-        data.operation_meta.set_complete(False, [], output)
+        commands = [Refusal(sentence)] if isinstance(error, FlightlineError) else []
+        data.operation_meta.set_complete(False, commands, output)
     return bool(data.global_arguments.get("_ignore_errors"))
 
 

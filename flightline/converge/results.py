@@ -34,20 +34,24 @@ class NodeResult:
     def sentence(self) -> str:
         """The node's line at the end of a run."""
         if self.is_interrupted:
-            return f"interrupted, {self.never_ran} operations were not run{self._so_far()}"
-        if self.failure and not self.was_reached:
-            return self.failure
+            return f"interrupted. {self._so_far()}"
         if self.failure:
-            left = f"; {self.never_ran} operations were not run" if self.never_ran else ""
-            return f"{self.failure.rstrip('.')}{left}{self._so_far()}"
+            return f"{self.failure} {self._so_far()}".strip()
         return f"{self._changes()}{self._reboots()}"
 
     def _changes(self) -> str:
         count = len(self.changed)
-        return f"{count} operation{'s' * (count != 1)} changed it" if count else "nothing to change"
+        return f"{_operations(count)} changed it" if count else "nothing to change"
 
     def _reboots(self) -> str:
         return f", {', '.join(self.rebooted)}" if self.rebooted else ""
 
     def _so_far(self) -> str:
-        return f" ({self._changes()} before{self._reboots()})" if self.changed else ""
+        before = f"{self._changes()} before{self._reboots()}" if self.changed else ""
+        left = f"{_operations(self.never_ran)} not run" if self.never_ran else ""
+        told = ", ".join(filter(None, (before, left)))
+        return f"({told})" if told else ""
+
+
+def _operations(count: int) -> str:
+    return f"{count} operation{'s' * (count != 1)}"
