@@ -11,6 +11,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ PACKAGES = (
 ALSO = {"bookworm": (), "trixie": ("linux-sysctl-defaults",)}
 DISK_GIB = 16  # sparse: what a node writes is what it takes
 BUILD_SECONDS = 900  # 41 s measured on 2 cores (2026-11-21); a slow mirror may take far longer
+KEPT_DAYS = 14  # an image is 1 GB, and there is a new one each week
 FREE_GIB = 5  # the unpacked root, the raw disk and the finished image are there at the same time
 
 # Before the kernel's package builds its initrd: a list, since a chroot shows the wrong machine.
@@ -81,6 +83,7 @@ def image_of(suite: str, say: Callable[[str], None]) -> Image:
             programs.require(*programs.to_build())
             say(f"building the {suite} image (about 45 seconds, once a week)")
             _build(image, wanted)
+            drop_old(suite)
     return image
 
 
@@ -103,6 +106,17 @@ def content_key(suite: str, source: mirror.Mirror) -> str:
     )
     text = "\n".join((*parts, _script("image.sh"), _script("disk.sh")))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def drop_old(suite: str) -> None:
+    """Remove the suite's images that have not been built, or had a template made, for KEPT_DAYS.
+
+    A node that still runs on one keeps its open files; its reset takes the current image.
+    """
+    oldest = time.time() - KEPT_DAYS * 86400
+    for path in places.cache().glob(f"{suite}-*"):
+        if path.stat().st_mtime < oldest:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _build(image: Image, source: mirror.Mirror) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from freezegun import freeze_time
 
 from flightline.errors import FlightlineError
-from flightline.lab import image, keys
+from flightline.lab import image, keys, places
 from flightline.lab.mirror import Mirror
 
 MIRROR = Mirror("http://mirror.test/debian", "http://mirror.test/debian-security")
@@ -57,6 +58,17 @@ def test_a_full_disk_is_refused_before_the_work(
     monkeypatch.setattr(image, "FREE_GIB", 10**9)
     with pytest.raises(FlightlineError, match=r"GiB free, building an image takes"):
         image.refuse_a_full_disk(tmp_path)
+
+
+def test_only_old_images_of_the_same_suite_are_dropped() -> None:
+    cache = places.cache()
+    names = ("bookworm-old", "bookworm-new", "trixie-old")
+    for name in names:
+        (cache / name / "template").mkdir(parents=True)
+    for name in ("bookworm-old", "trixie-old"):
+        os.utime(cache / name, (0, 0))
+    image.drop_old("bookworm")
+    assert [name for name in names if (cache / name).exists()] == ["bookworm-new", "trixie-old"]
 
 
 def test_the_reason_of_a_failed_build_is_the_logs_own_error(tmp_path: Path) -> None:
