@@ -1,7 +1,8 @@
 """Real nodes on this computer: virtual machines built from Debian packages, reached by SSH.
 
 fleet       the verbs: up, reset, down
-image       a bare Debian server as a disk, built by mmdebstrap (image.sh, disk.sh), cached
+image       a bare Debian server as a disk, built by mmdebstrap and cached
+recipe      what is in it and how it is built (image.sh, disk.sh)
 template    that server booted once and saved with its memory; clones start where it stood
 identity    what makes a clone a node of its own
 machine     the QEMU process; monitor: what is said to it (QMP); accelerator: KVM or emulation

@@ -6,44 +6,20 @@ installs is not in it.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shlex
 import shutil
 import subprocess
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 
 from flightline.errors import FlightlineError
-from flightline.lab import keys, mirror, places, programs
+from flightline.lab import keys, mirror, places, programs, recipe
 
-PACKAGES = (
-    *("systemd", "systemd-sysv", "dbus", "udev", "kmod", "procps", "apparmor"),
-    *("linux-image-amd64", "initramfs-tools", "zstd", "busybox"),
-    *("grub-pc-bin", "grub2-common", "grub-common"),
-    *("openssh-server", "sudo", "ca-certificates", "less"),
-    *("iproute2", "iputils-ping", "netbase"),
-)
-# What a fresh server of that release has besides: from 13 on the kernel's usual defaults (who may
-# ping, protected links) are a package of their own.
-ALSO = {"bookworm": (), "trixie": ("linux-sysctl-defaults",)}
-DISK_GIB = 16  # sparse: what a node writes is what it takes
 BUILD_SECONDS = 900  # 41 s measured on 2 cores (2026-11-21); a slow mirror may take far longer
 KEPT_DAYS = 14  # an image is 1 GB, and there is a new one each week
 FREE_GIB = 5  # the unpacked root, the raw disk and the finished image are there at the same time
-
-# Before the kernel's package builds its initrd: a list, since a chroot shows the wrong machine.
-INITRD = r"""
-mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"
-echo MODULES=list > "$1/etc/initramfs-tools/conf.d/flightline-lab"
-printf '%s\n' virtio_pci virtio_blk virtio_net ext4 \
-  > "$1/usr/share/initramfs-tools/modules.d/flightline-lab"
-"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +52,7 @@ def image_of(suite: str, say: Callable[[str], None]) -> Image:
     Raises FlightlineError with the end of the log where the build fails; nothing half-built stays.
     """
     wanted = mirror.of_this_computer()
-    key = content_key(suite, wanted)
+    key = recipe.content_key(suite, wanted)
     image = Image(suite, key, places.cache() / f"{suite}-{key}")
     with places.held(places.cache() / f"{suite}.lock", say):
         if not image.disk.exists():
@@ -85,27 +61,6 @@ def image_of(suite: str, say: Callable[[str], None]) -> Image:
             _build(image, wanted)
             drop_old(suite)
     return image
-
-
-def content_key(suite: str, source: mirror.Mirror) -> str:
-    """Return the name of an image's content: recipe, packages, mirror, access key and week.
-
-    The week is in it so that an image does not fall months behind on security updates.
-    """
-    week = datetime.now(UTC).strftime("%G-%V")
-    access = keys.public(keys.access_key())
-    parts = (
-        week,
-        access,
-        str(DISK_GIB),
-        INITRD,
-        *PACKAGES,
-        *ALSO[suite],
-        *source.lines(suite),
-        *mirror.apt_options(),
-    )
-    text = "\n".join((*parts, _script("image.sh"), _script("disk.sh")))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def drop_old(suite: str) -> None:
@@ -128,7 +83,7 @@ def _build(image: Image, source: mirror.Mirror) -> None:
     keys.generate(unfinished / "host_key", "root@fresh")
     log = image.folder.with_suffix(".log")
     with log.open("w", encoding="utf-8") as out:
-        command = build_command(image.suite, unfinished, source)
+        command = recipe.build_command(image.suite, unfinished, source)
         _run_build(command, out.fileno(), log)
     for name in ("disk.qcow2", "vmlinuz"):
         if not (unfinished / name).is_file():
@@ -156,44 +111,6 @@ def _run_build(command: list[str], out: int, log: Path) -> None:
         raise FlightlineError(f"building the image failed: {reason(log)} (whole log: {log}).")
 
 
-def build_command(suite: str, into: Path, source: mirror.Mirror) -> list[str]:
-    """Return the mmdebstrap command that leaves disk.qcow2 and vmlinuz in the folder."""
-    settings = f"ROOT_UUID={uuid.uuid4()}; DISK_GIB={DISK_GIB}\n"
-    inward = {
-        into / "host_key": "host_key",
-        into / "host_key.pub": "host_key.pub",
-        keys.access_key().with_suffix(".pub"): "access_key.pub",
-    }
-    hooks = [
-        'mkdir "$1/flightline-in"',
-        *(
-            f"upload {shlex.quote(str(path))} /flightline-in/{name}"
-            for path, name in inward.items()
-        ),
-        settings + _script("image.sh"),
-        settings + _script("disk.sh"),
-        *(
-            f"download /flightline-out/{n} {shlex.quote(str(into / n))}"
-            for n in ("disk.qcow2", "vmlinuz")
-        ),
-    ]
-    return [
-        *(
-            "mmdebstrap",
-            "--variant=minbase",
-            "--format=null",
-            f"--include={','.join((*PACKAGES, *ALSO[suite]))}",
-        ),
-        # The package lists stay: a fresh server has them, and the first refresh is then quick.
-        "--skip=check/qemu,cleanup/apt/lists",
-        *("--mode=root" if os.geteuid() == 0 else "--mode=unshare",),
-        *(f"--aptopt={option}" for option in mirror.apt_options()),
-        f"--essential-hook={INITRD}",
-        *(f"--customize-hook={hook}" for hook in hooks),
-        *(suite, "/dev/null", *source.lines(suite)),
-    ]
-
-
 def _scratch() -> str:
     """Return where the root is unpacked: on disk, and open to the user ids of a user namespace."""
     return os.environ.get("TMPDIR", "/var/tmp")  # noqa: S108 - mmdebstrap makes its own unguessable folder there
@@ -215,7 +132,3 @@ def reason(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("E:", "Err:", "W: Failed"))]
     return " | ".join((errors or lines)[-3:])
-
-
-def _script(name: str) -> str:
-    return (files("flightline.lab") / name).read_text(encoding="utf-8")

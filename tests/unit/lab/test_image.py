@@ -11,7 +11,7 @@ import pytest
 from freezegun import freeze_time
 
 from flightline.errors import FlightlineError
-from flightline.lab import image, keys, places
+from flightline.lab import image, keys, places, recipe
 from flightline.lab.mirror import Mirror
 
 MIRROR = Mirror("http://mirror.test/debian", "http://mirror.test/debian-security")
@@ -31,23 +31,23 @@ def test_the_recipe_is_shell_that_dash_reads(script: str) -> None:
 
 def test_the_same_week_gives_the_same_image_and_the_next_one_another() -> None:
     with freeze_time("2026-11-16"):
-        monday = image.content_key("bookworm", MIRROR)
+        monday = recipe.content_key("bookworm", MIRROR)
     with freeze_time("2026-11-22"):
-        sunday = image.content_key("bookworm", MIRROR)
+        sunday = recipe.content_key("bookworm", MIRROR)
     with freeze_time("2026-11-23"):
-        next_monday = image.content_key("bookworm", MIRROR)
+        next_monday = recipe.content_key("bookworm", MIRROR)
     assert monday == sunday != next_monday
 
 
 def test_suite_and_mirror_are_part_of_an_images_name() -> None:
-    names = {image.content_key(suite, MIRROR) for suite in ("bookworm", "trixie")}
-    names.add(image.content_key("bookworm", Mirror("http://other.test/debian")))
+    names = {recipe.content_key(suite, MIRROR) for suite in ("bookworm", "trixie")}
+    names.add(recipe.content_key("bookworm", Mirror("http://other.test/debian")))
     assert len(names) == 3
 
 
 def test_no_private_key_is_on_the_command_line(tmp_path: Path) -> None:
     keys.generate(tmp_path / "host_key", "x")
-    line = image.build_command("bookworm", tmp_path, MIRROR)
+    line = recipe.build_command("bookworm", tmp_path, MIRROR)
     secrets = [path.read_text() for path in (tmp_path / "host_key", keys.access_key())]
     assert not any(secret.splitlines()[1] in part for secret in secrets for part in line)
 
