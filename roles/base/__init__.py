@@ -21,7 +21,7 @@ __all__ = ["BaseSettings", "base"]
 def base(settings: BaseSettings) -> None:
     """Make a node what `settings` declare; operators before sshd, so that nobody is shut out."""
     node = node_of(host)
-    distribution = distribution_of(node.family, f"{node.distribution} {node.version}")
+    distribution = distribution_of(node)
     upgrader = [distribution.upgrader] if settings.automatic_upgrades else []
 
     installed(

@@ -6,9 +6,10 @@ Debian 12 and 13 are proven on nodes; Ubuntu and RHEL 9 follow their packages' f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flightline.errors import NodeRefused
+from flightline.facts.node import NodeFacts
 
 PACKAGES = (
     "chrony",  # time: steps and slews better than systemd-timesyncd, which knows one server
@@ -67,14 +68,20 @@ RHEL = Distribution(
     locale_path="/etc/locale.conf",
 )
 
-_FAMILIES = {"debian": DEBIAN, "rhel": RHEL}
+# From systemd 256 on, Debian's /etc/default/locale is a link to this file (read in an image of
+# trixie, 2026-11-21): the link stays.
+DEBIAN_13 = replace(DEBIAN, locale_path="/etc/locale.conf")
 
 
-def distribution_of(family: str, name: str = "this system") -> Distribution:
-    """Return the names of a family; raises NodeRefused, naming the system, for an unknown one."""
-    if family not in _FAMILIES:
-        raise NodeRefused(
-            f"{name} is not a system that the role base knows, expected Debian 12 or 13, "
-            "Ubuntu 22.04 or 24.04, or the RHEL 9 family; reinstall the node."
-        )
-    return _FAMILIES[family]
+def distribution_of(node: NodeFacts) -> Distribution:
+    """Return the names that a node uses; raises NodeRefused for a system that is not known."""
+    match node.family:
+        case "debian":
+            is_13 = node.distribution == "debian" and node.version != "12"
+            return DEBIAN_13 if is_13 else DEBIAN
+        case "rhel":
+            return RHEL
+    raise NodeRefused(
+        f"{node.distribution} {node.version} is not a system that the role base knows, expected "
+        "Debian 12 or 13, Ubuntu 22.04 or 24.04, or the RHEL 9 family; reinstall the node."
+    )

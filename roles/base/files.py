@@ -81,7 +81,7 @@ def _time(settings: BaseSettings, distribution: Distribution) -> list[Item]:
 
 
 def _upgrades(settings: BaseSettings, distribution: Distribution, *, is_ubuntu: bool) -> list[Item]:
-    if distribution is not DEBIAN:
+    if distribution.upgrader != DEBIAN.upgrader:
         merge = partial(merges.dnf_automatic, prefixes=settings.upgrade_blocklist)
         return [Merge(DNF_AUTOMATIC, merge)] if settings.automatic_upgrades else []
     check = "apt-config -c {staged} dump > /dev/null"

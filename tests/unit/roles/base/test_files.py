@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
+
 import pytest
 
 from flightline.errors import NodeRefused
+from flightline.facts.node import NodeFacts
 from flightline.operations.bundle import File
 from roles.base import files
 from roles.base.distributions import DEBIAN, RHEL, Distribution, distribution_of
@@ -84,9 +88,34 @@ def test_our_sudoers_file_is_not_the_one_of_a_bootstrap() -> None:
     assert "." not in files.SUDOERS.rsplit("/", 1)[1]  # sudo skips names with a dot
 
 
+def node_that_runs(distribution: str, version: str, family: str) -> NodeFacts:
+    """A node of which only the system is known."""
+    nothing: dict[str, Any] = dict.fromkeys((field.name for field in fields(NodeFacts)), "")
+    known = {"distribution": distribution, "version": version, "family": family}
+    return NodeFacts(**{**nothing, **known})
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "family", "locale"),
+    [
+        ("debian", "12", "debian", "/etc/default/locale"),
+        ("debian", "13", "debian", "/etc/locale.conf"),
+        ("ubuntu", "22.04", "debian", "/etc/default/locale"),
+        ("ubuntu", "24.04", "debian", "/etc/default/locale"),
+        ("rocky", "9.6", "rhel", "/etc/locale.conf"),
+    ],
+)
+def test_the_locale_is_where_the_distribution_reads_it(
+    name: str, version: str, family: str, locale: str
+) -> None:
+    node = node_that_runs(name, version, family)
+    assert distribution_of(node).locale_path == locale
+
+
 def test_an_unknown_family_is_refused_by_name() -> None:
+    node = node_that_runs("alpine", "3.20", "unknown")
     with pytest.raises(NodeRefused, match=r"alpine 3\.20 is not a system"):
-        distribution_of("unknown", "alpine 3.20")
+        distribution_of(node)
 
 
 def test_rhel_does_not_ask_for_curl_which_conflicts_with_curl_minimal() -> None:
