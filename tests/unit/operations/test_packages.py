@@ -70,6 +70,7 @@ def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("TRACE", str(tmp_path / "trace"))
+    monkeypatch.setenv("FLIGHTLINE_APT_STAMP", str(tmp_path / "state" / "stamp"))
     return tmp_path / "trace"
 
 
@@ -85,6 +86,19 @@ def test_the_index_is_refreshed_then_all_is_installed_at_once(trace: Path) -> No
     assert install.endswith("a b=1")
     for option in ("--no-install-recommends", "DPkg::Lock::Timeout=120", "--force-confold"):
         assert option in install
+
+
+def test_an_index_is_not_refreshed_twice_in_one_run(trace: Path) -> None:
+    assert run(("a",)).returncode == 0
+    assert run(("b",)).returncode == 0
+    assert [line.split()[-1] for line in trace.read_text().splitlines()] == ["update", "a", "b"]
+
+
+def test_an_old_index_is_refreshed(trace: Path) -> None:
+    run(("a",))
+    os.utime(trace.with_name("state") / "stamp", (0, 0))
+    run(("b",))
+    assert trace.read_text().count("update") == 2
 
 
 def test_a_held_index_is_waited_for(trace: Path) -> None:
