@@ -22,8 +22,9 @@ COMMAND_SECONDS = 60
 """A command that runs longer is stopped and its checks are unknown; the slowest honest one, an
 initramfs listing on a busy emulated node, took 12 s (Debian 12, QEMU TCG, 2026-11-21)."""
 
-AT_ONCE = 4
-"""Rows of commands that a node works through at the same time: most wait for a daemon or a disk."""
+AT_ONCE = 8
+"""Most commands that a node works on at the same time; never more than it has CPUs, so that none
+is slowed until it looks hung."""
 
 SCRIPT_SECONDS = 600
 """How long a node may take for a whole round before it counts as unreachable."""
@@ -45,7 +46,9 @@ def script(commands: Sequence[str], marker: str) -> str:
     template = resources.files("flightline.audit").joinpath("collect.sh").read_text("utf-8")
     asks = [f"ask {n} {shlex.quote(command)}" for n, command in enumerate(commands)]
     rows = (asks[first::AT_ONCE] for first in range(min(AT_ONCE, len(asks))))
-    asked = "\n".join(f"(\n{row}\n) &" for row in map("\n".join, rows))
+    asked = "\n".join(
+        f"(\n{row}\n) &\nlane {number}" for number, row in enumerate(map("\n".join, rows), start=1)
+    )
     return (
         template.replace("@MARKER@", marker)
         .replace("@COMMAND_SECONDS@", str(COMMAND_SECONDS))

@@ -23,6 +23,12 @@ ask() {
     echo "$M ran $1 $status $begun $done"
 }
 
+CPUS=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || CPUS=1
+# lane NUMBER: waits for the rows of commands begun so far when every CPU has one
+lane() {
+    [ $(($1 % CPUS)) -ne 0 ] || wait
+}
+
 read -r uptime _ </proc/uptime
 echo
 echo "$M begin $(date +%s) $uptime"

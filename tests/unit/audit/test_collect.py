@@ -81,7 +81,7 @@ def test_nothing_stays_on_the_node() -> None:
 
 
 def test_a_node_without_base64_answers_in_hexadecimal(tmp_path: Path) -> None:
-    for tool in ("mktemp", "date", "wc", "cat", "od", "tr", "rm", "sh"):
+    for tool in ("mktemp", "date", "getconf", "wc", "cat", "od", "tr", "rm", "sh"):
         (tmp_path / tool).symlink_to(str(shutil.which(tool)))
     script = collect.script(["printf 'a\\377'"], MARKER)
     bare = script.replace(
