@@ -159,7 +159,7 @@ def _apt(
     wrong: Sequence[str], unwanted: Sequence[str], unheld: Sequence[str]
 ) -> Generator[StringCommand]:
     if unwanted:
-        yield StringCommand(f"{_APT}apt remove {shlex.join(unwanted)}")
+        yield StringCommand(f"{_APT}apt remove --allow-change-held-packages {shlex.join(unwanted)}")
     if wrong:
         options = "--no-install-recommends --allow-downgrades --allow-change-held-packages"
         install = f"apt install {options} {shlex.join(wrong)}"

@@ -101,6 +101,11 @@ def test_an_old_index_is_refreshed(trace: Path) -> None:
     assert trace.read_text().count("update") == 2
 
 
+def test_a_held_package_can_be_removed(trace: Path) -> None:
+    assert run((), unwanted=("a",)).returncode == 0
+    assert trace.read_text().endswith("remove --allow-change-held-packages a\n")
+
+
 def test_a_held_index_is_waited_for(trace: Path) -> None:
     trace.with_name("trace.busy").touch()
     assert run(("a",)).returncode == 0
