@@ -34,13 +34,15 @@ def playbook(desired: Sequence[dict[str, Any]]) -> list[Task]:
 
 
 def _bundle(operation: dict[str, Any], handlers: dict[str, str]) -> list[Task]:
-    hooks = operation["hooks"]
+    hooks: list[dict[str, Any]] = operation["hooks"]
     for hook in hooks:
         handlers[hook["command"]] = hook["command"]
     tasks = []
     for item in operation["items"]:
-        notify: Task = {"notify": list(_notified(item["path"], hooks))}
-        tasks.append(_item(item) | (notify if notify["notify"] else {}))
+        task = _item(item)
+        if notify := list(_notified(item["path"], hooks)):
+            task["notify"] = notify
+        tasks.append(task)
     return tasks
 
 
@@ -51,7 +53,8 @@ def _notified(path: str, hooks: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _item(item: dict[str, Any]) -> Task:
-    owner = {key: item[key] for key in ("owner", "group") if key in item}
+    owner: Task = {key: item[key] for key in ("owner", "group") if key in item}
+    body: Task
     match item["kind"]:
         case "Directory":
             body = {"path": item["path"], "state": "directory", "mode": "0" + item["mode"], **owner}
