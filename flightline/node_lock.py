@@ -39,7 +39,7 @@ def take(host: Any) -> str:
     if client is None:
         return ""
     held = host.connector_data.get(_CHANNEL)
-    if held is not None and not held.closed and held.get_transport() is client.get_transport():
+    if held is not None and _is_open(held.channel, client):
         return ""
     try:
         with gevent.Timeout(ANSWER_SECONDS, TimeoutError()):
@@ -48,13 +48,18 @@ def take(host: Any) -> str:
                 stdin.write(f"{password}\n")
             answer = _answer(stdout)
             if answer == "held":
-                host.connector_data[_CHANNEL] = stdin.channel
+                # paramiko ends the command's input as soon as nobody refers to this object
+                host.connector_data[_CHANNEL] = stdin
                 return ""
             return _refused(answer, stderr.read().decode(errors="replace"))
     except TimeoutError:
         return (
             f"did not answer within {ANSWER_SECONDS} s when asked for its lock {LOCK}; try again."
         )
+
+
+def _is_open(channel: Any, client: Any) -> bool:
+    return not channel.closed and channel.get_transport() is client.get_transport()
 
 
 def _answer(stdout: Any) -> str:
@@ -83,7 +88,6 @@ def _command(host: Any) -> str:
     script = shlex.join(["sh", "-c", _TAKE, "sh", LOCK, _holder()])
     if not host.data.get("_sudo"):
         return script
-    asking = "-S -p ''" if host.data.get("_sudo_password") else "-n"
     asking = "-S -p ''" if host.data.get("_sudo_password") else "-n"
     return f"sudo -H {asking} {script}"
 

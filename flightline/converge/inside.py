@@ -23,7 +23,7 @@ from pyinfra.api.state import State, StateStage
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 from pyinfra_cli.cli import _get_inventory_pattern_matches
 from pyinfra_cli.inventory import make_inventory
-from pyinfra_cli.util import exec_file
+from pyinfra_cli.util import PYTHON_CODES, exec_file
 
 from flightline.converge import guard, plain
 from flightline.converge.sentences import one_sentence
@@ -38,6 +38,7 @@ def loaded(inventory: str, *, check_for_changes: bool = True) -> State:
     pyinfra.logger.propagate = False
     pyinfra.logger.addHandler(logging.NullHandler())
     plain.install()
+    PYTHON_CODES.clear()  # pyinfra remembers files by name for as long as the process lives
     state, config = State(check_for_changes=check_for_changes), Config()
     state.cwd = str(Path.cwd())
     ctx_state.set(state)

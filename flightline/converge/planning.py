@@ -1,7 +1,8 @@
 """What an apply would meet and change: settings, then nodes, then operations. Changes nothing.
 
 An operation is asked for its first command only: whether it would act now. What depends on an
-earlier operation of the same run shows as it is before that one.
+earlier operation of the same run shows as it is before that one: so a refusal that follows a change
+of the same role, such as a unit whose package is still to be installed, is judged by the apply.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def _planned(session: Session, host: Host) -> NodePlan:
     changes: list[Change] = []
     for step in inside.steps(session.state, host):
         for command in _commands(session, host, step):
-            if isinstance(command, str):
+            if isinstance(command, str) and step.role not in {each.role for each in changes}:
                 refused.append(f"{host.name}: {command}")
             else:
                 changes.append(Change(step.role, step.name.rpartition(" | ")[2]))

@@ -26,9 +26,6 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def make(data: dict[str, Any]) -> Session:
         Path("here.py").write_text(f"gpu = [('node', {data!r})]\n")
-        from pyinfra_cli.util import PYTHON_CODES
-
-        PYTHON_CODES.clear()
         session = sessions.opened("here.py")
         session.open()
         opened.append(session)
