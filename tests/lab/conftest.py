@@ -34,7 +34,12 @@ class LabNode:
 
     def ssh(self, command: str, seconds: float = 180) -> subprocess.CompletedProcess[str]:
         """Run a command as the node's operator; return its status and output."""
-        options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=60"]
+        options = [
+            "BatchMode=yes",
+            "StrictHostKeyChecking=yes",
+            "ConnectTimeout=60",
+            "ServerAliveInterval=15",
+        ]
         options += ["IdentitiesOnly=yes", f"UserKnownHostsFile={self.known_hosts}"]
         line = ["ssh", "-F", "/dev/null", "-i", str(self.access_key), "-p", str(self.port)]
         line += [part for option in options for part in ("-o", option)]

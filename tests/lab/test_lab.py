@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,12 +29,14 @@ DROP_IN = 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX flightline.marker=1"'
 def rebooted(node: LabNode) -> str:
     """Reboot the node from inside; return its new boot id."""
     before = node.output("cat /proc/sys/kernel/random/boot_id")
-    node.ssh("sudo systemctl reboot")
+    with suppress(subprocess.TimeoutExpired):  # a machine that goes down may not hang up
+        node.ssh("sudo systemctl reboot", 60)
     deadline = time.monotonic() + REBOOT_SECONDS
     while time.monotonic() < deadline:
-        now = node.ssh("cat /proc/sys/kernel/random/boot_id").stdout.strip()
-        if now not in ("", before):
-            return now
+        with suppress(subprocess.TimeoutExpired):
+            now = node.ssh("cat /proc/sys/kernel/random/boot_id", 60).stdout.strip()
+            if now not in ("", before):
+                return now
         time.sleep(1)
     raise AssertionError(f"{node.name} did not come back within {REBOOT_SECONDS} s")
 
