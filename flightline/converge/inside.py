@@ -37,7 +37,7 @@ def loaded(inventory: str, *, check_for_changes: bool = True) -> State:
     pyinfra.is_cli = True  # operations are told apart by call site; see docs/decisions.md
     pyinfra.logger.propagate = False
     pyinfra.logger.addHandler(logging.NullHandler())
-    plain.install()
+    plain.replace()
     PYTHON_CODES.clear()  # pyinfra remembers files by name for as long as the process lives
     state, config = State(check_for_changes=check_for_changes), Config()
     state.cwd = str(Path.cwd())

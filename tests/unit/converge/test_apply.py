@@ -113,10 +113,7 @@ def test_batches_after_one_that_failed_are_left_alone(project: Any) -> None:
 def test_ctrl_c_lets_what_is_in_progress_finish_and_begins_nothing_more(project: Any) -> None:
     project.inventory(a={"trouble": "slow"})
     running = project.start("flightline", "apply", "inventories/here.py", "--no-audit")
-    for _ in range(300):
-        if project.exists("a/begun"):
-            break
-        time.sleep(0.1)
+    wait_for(project, "a/begun")
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 1
@@ -125,3 +122,34 @@ def test_ctrl_c_lets_what_is_in_progress_finish_and_begins_nothing_more(project:
     assert "Traceback" not in errors
     assert project.exists("a/finished")
     assert not project.exists("a/beta")
+
+
+def test_ctrl_c_in_plain_pyinfra_names_what_is_in_progress_and_fails(project: Any) -> None:
+    project.inventory(a={"trouble": "slow"})
+    running = project.start("pyinfra", "-y", "inventories/here.py", "deploy.py")
+    wait_for(project, "a/begun")
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "Interrupted; in progress: a: Alpha | Meet trouble." in errors
+    assert "Traceback" not in errors
+
+
+def test_a_second_ctrl_c_stops_at_once(project: Any) -> None:
+    project.inventory(a={"trouble": "slow"})
+    running = project.start("flightline", "apply", "inventories/here.py", "--no-audit")
+    wait_for(project, "a/begun")
+    running.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "Stopped at once; in progress were a: Alpha | Meet trouble." in errors
+
+
+def wait_for(project: Any, path: str) -> None:
+    for _ in range(300):
+        if project.exists(path):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{path} did not appear")

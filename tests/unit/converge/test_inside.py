@@ -49,7 +49,7 @@ def test_names_take_the_parameters_that_we_give(function: object, expected: list
 
 
 def test_replaced_names_are_looked_up_where_we_replace_them() -> None:
-    plain.install()
+    plain.replace()
     assert "_parallel_load_hosts(" in inspect.getsource(util.load_deploy_file)
     assert "_run_host_op(" in inspect.getsource(operations.run_host_op)
     assert "get_fact(" in inspect.getsource(host.Host.get_fact)
