@@ -66,6 +66,11 @@ class Watcher(AbstractContextManager["Watcher"]):
         """Show one change."""
         self.say(f"{node}  {text}", "green")
 
+    def still(self, doing: str) -> None:
+        """Say what is in progress, where no bar shows it."""
+        if not self._console.is_terminal:
+            self.say(f"still at {doing}", "dim")
+
     def step_ended(self, node: str) -> None:
         """Count one operation as done."""
         self._bars.advance(self._tasks[node])

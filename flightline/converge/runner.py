@@ -29,6 +29,9 @@ from flightline.converge.session import Session
 from flightline.operations.reboot.command import Reboot
 from flightline.operations.refusal import Refusal
 
+STILL_SECONDS = 30
+"""How often a run whose output is no terminal says what it is at."""
+
 
 @dataclass
 class Converge:
@@ -60,7 +63,9 @@ class Converge:
                     for host, steps in plans.items()
                 }
             )
+            heartbeat = gevent.spawn(self._tell_what_takes_long)
             gevent.joinall(list(self._running.values()))
+            heartbeat.kill()
         for host in self.session.hosts:
             results[host.name].counts = counts(host)
         return list(results.values())
@@ -148,6 +153,11 @@ class Converge:
         self.log.write(
             Event(now(), host.name, step.role, step.name, status, changed, seconds, message)
         )
+
+    def _tell_what_takes_long(self) -> None:
+        while True:
+            gevent.sleep(STILL_SECONDS)
+            self.watcher.still(self._in_progress())
 
     def _in_progress(self) -> str:
         doing = [f"{node}: {step.name}" for node, step in sorted(self._doing.items())]
