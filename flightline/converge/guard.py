@@ -9,6 +9,8 @@ the contract with pyinfra.
 
 from __future__ import annotations
 
+import flightline.converge.patched  # isort: skip  # noqa: F401 - first, for its effect
+
 import logging
 import traceback
 from collections.abc import Callable, Iterable

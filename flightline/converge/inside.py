@@ -6,6 +6,8 @@ parameters.
 
 from __future__ import annotations
 
+import flightline.converge.patched  # isort: skip  # noqa: F401 - first, for its effect
+
 import inspect
 import logging
 from collections.abc import Iterable, Sequence

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import flightline.converge.patched  # isort: skip  # noqa: F401 - first, for its effect
+
 import signal
 import sys
 from typing import Any, NoReturn

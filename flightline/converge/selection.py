@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from flightline import project
-from flightline.converge.inside import Step
 from flightline.errors import FlightlineError
+
+if TYPE_CHECKING:
+    from flightline.converge.inside import Step
 
 T = TypeVar("T")
 

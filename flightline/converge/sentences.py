@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import flightline.converge.patched  # isort: skip  # noqa: F401 - first, for its effect
+
 import sysconfig
 import traceback
 from collections.abc import Iterator

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import flightline.converge.patched  # isort: skip  # noqa: F401 - first, for its effect
+
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
