@@ -11,12 +11,13 @@ from flightline.reboot import RebootSettings
 from flightline.settings import declared
 from roles.base import BaseSettings, base
 from roles.containers import ContainersSettings, containers
-from roles.kernel import KernelSettings, kernel, reboot_probes
+from roles.kernel import KernelSettings, kernel, reboot_probes, refuse_unfit
 
 kernel_settings = declared(host.data, "kernel", KernelSettings)
 
 hold_node(name="Hold the node's lock")
 refuse_unfit_node(name="Refuse a node that cannot be worked on")
+refuse_unfit(name="Refuse huge pages beyond memory", settings=kernel_settings)
 
 base(declared(host.data, "base", BaseSettings))
 kernel(kernel_settings)

@@ -46,7 +46,7 @@ class HugepageState(FactBase[Hugepages]):
         """Return one script for both."""
         return (
             "for node in /sys/devices/system/node/node[0-9]*; do "
-            'read -r cpus < "$node/cpulist" || :; [ -n "$cpus" ] || continue; '
+            '[ -n "$(cat "$node/cpulist")" ] || continue; '
             'for pool in "$node"/hugepages/hugepages-*; do [ -d "$pool" ] || continue; '
             'echo "pool ${node##*/} ${pool##*/} $(cat "$pool/nr_hugepages")"; done; done; '
             "sed -n 's/^[^ ]* \\([^ ]*\\) hugetlbfs \\([^ ]*\\).*/mount \\1 \\2/p' /proc/mounts"

@@ -26,6 +26,9 @@ hardware() {
     first_line /sys/devices/system/cpu/online cpus
     first_line /proc/meminfo memory
     for node in /sys/devices/system/node/node[0-9]*/meminfo; do
+        # A node without CPUs is a device's memory, such as a GPU's on Grace. dash's `read` gets
+        # nothing from cpulist, which answers no reads of single bytes (Linux 6.1, 2026-11-21).
+        [ -n "$(cat "${node%meminfo}cpulist" || echo unknown)" ] || continue
         while read -r line; do
             case $line in *MemTotal*) say numa "$line" && break ;; esac
         done < "$node"

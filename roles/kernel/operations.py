@@ -44,7 +44,7 @@ def refuse_unfit(settings: KernelSettings) -> Generator[StringCommand]:
     """Fail a node whose memory cannot hold the declared huge pages; changes nothing."""
     sentence = refusal(settings, node_of(host))
     if sentence:
-        yield Refusal(f"{host.name}: {sentence}")
+        yield Refusal(sentence)
     else:
         host.noop("the settings fit the node")
 
@@ -55,7 +55,7 @@ def kernel_files(settings: KernelSettings) -> Generator[StringCommand]:
     node = node_of(host)
     sentence = refusal(settings, node)
     if sentence:
-        yield Refusal(f"{host.name}: {sentence}")
+        yield Refusal(sentence)
         return
     yield from bundle._inner(items=files.items(settings, node), hooks=files.hooks(node))
 

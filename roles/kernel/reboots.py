@@ -29,7 +29,7 @@ def _short(size_kib: int, pages: int) -> RebootProbe:
     return RebootProbe(
         f"fewer than {pages} huge pages of {size_kib} KiB could be reserved on a NUMA node",
         "short=1; for node in /sys/devices/system/node/node[0-9]*; do "
-        'read -r cpus < "$node/cpulist" || :; [ -n "$cpus" ] || continue; '
+        '[ -n "$(cat "$node/cpulist")" ] || continue; '
         f'pool="$node/hugepages/hugepages-{size_kib}kB/nr_hugepages"; '
         'have=$(cat "$pool" 2> /dev/null || echo 0); '
         f'[ "$have" -ge {pages} ] || short=0; done; test "$short" = 0',

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flightline.facts.hugepages import Hugepages
+from flightline.facts.hugepages import Hugepages, HugepageState
 from flightline.facts.node import NumaNode
 from flightline.operations import cmdline, hugepages, initramfs, modules, sysctl
 
@@ -115,3 +115,9 @@ def test_rhel_takes_out_what_is_no_longer_declared(tmp_path: Path) -> None:
         "grubby --update-kernel=ALL --remove-args=a=1",
         "grubby --update-kernel=ALL --args=iommu=pt hugepagesz=2M hugepages=64 ",
     ]
+
+
+def test_cpulist_is_never_read_by_the_shell_itself() -> None:
+    """dash's `read` asks for single bytes, which sysfs answers with nothing (Linux 6.1)."""
+    assert '"$(cat "$node/cpulist")"' in HugepageState().command()
+    assert "read " not in HugepageState().command()
