@@ -1,6 +1,6 @@
 """The one module of the converge that uses pyinfra's non-public names (pyinfra 3.10).
 
-`tests/unit/converge/test_inside.py` holds the contract: which names must exist, with which
+`tests/unit/converge/own_process/inside.py` holds the contract: which names must exist, with which
 parameters.
 """
 

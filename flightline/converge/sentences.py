@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.exceptions import OperationError, PyinfraError
 from pyinfra_cli.exceptions import UnexpectedExternalError
 
 from flightline.errors import FlightlineError
@@ -40,6 +40,8 @@ def explained(error: BaseException) -> str:
         error = error.exception
     if isinstance(error, FlightlineError):
         return error.message
+    if isinstance(error, OperationError):  # about a node, not about the line that noticed
+        return f"{_one_line(str(error)).rstrip('.')}."
     if isinstance(error, SyntaxError):
         return (
             f"{_shown(error.filename or 'a file')}:{error.lineno}: {error.msg}; correct the file."
