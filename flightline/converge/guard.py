@@ -3,8 +3,8 @@
 An exception in one host's deploy.py, or in an operation, ends pyinfra's whole run with a traceback
 (pyinfra_cli/util.py `_parallel_load_hosts`, api/operations.py `_run_single_op`); a fact that cannot
 be read gives its default to the operation, which then acts on it (api/facts.py `_get_fact`). The
-replacements here fail that host, with one sentence. `tests/unit/converge/own_process/inside.py` holds
-the contract with pyinfra.
+replacements here fail that host, with one sentence. The contract with pyinfra is held by
+tests/unit/converge/own_process/inside.py.
 """
 
 from __future__ import annotations
