@@ -3,7 +3,7 @@
 Run by `pyinfra inventories/prod.py deploy.py` and by `flightline apply inventories/prod.py`.
 """
 
-from pyinfra import host
+from pyinfra.context import host
 
 from flightline.operations.preflight import hold_node, refuse_unfit_node
 from flightline.operations.reboot import reboot_when_needed
@@ -19,8 +19,8 @@ hold_node(name="Hold the node's lock")
 refuse_unfit_node(name="Refuse a node that cannot be worked on")
 refuse_unfit(name="Refuse huge pages beyond memory", settings=kernel_settings)
 
-base(declared(host.data, "base", BaseSettings))
-kernel(kernel_settings)
+base(settings=declared(host.data, "base", BaseSettings))
+kernel(settings=kernel_settings)
 
 reboot_when_needed(
     name="Reboot when something asked for it",
@@ -28,4 +28,4 @@ reboot_when_needed(
     probes=reboot_probes(kernel_settings),
 )
 
-containers(declared(host.data, "containers", ContainersSettings))
+containers(settings=declared(host.data, "containers", ContainersSettings))
