@@ -1,16 +1,32 @@
 #!/usr/bin/env bash
 # Every test: first what needs no node, then real nodes. Called by `make test`, after `make check`.
-set -euo pipefail
+set -uo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PWD/.venv/bin:$PATH"
 
 # A lab of its own: the operator's running nodes are left alone.
 state=$(mktemp -d "${TMPDIR:-/tmp}/flightline-test.XXXXXX")
-export FLIGHTLINE_LAB_STATE="$state/lab" FLIGHTLINE_RUNS="$state/runs"
+export FLIGHTLINE_LAB_STATE="$state/lab" FLIGHTLINE_RUNS="$state/runs" PYINFRA_PROGRESS=off
 trap 'flightline lab down >/dev/null 2>&1 || true; rm -rf "$state"' EXIT
+failed=()
 
-echo "== unit, render, style"
-pytest -q -n auto -m "not lab" tests
+part() {  # part TITLE COMMAND...: run it, remember whether it failed, go on
+    printf '\n== %s (%s)\n' "$1" "$(date +%H:%M:%S)"
+    "${@:2}" || failed+=("$1")
+}
 
-echo "== lab nodes (virtual machines; 15 to 30 minutes without KVM)"
-pytest -v -m lab --durations=15 tests/lab tests/faults
+part "unit, render and style tests" pytest -q -n auto -m "not lab" tests
+
+part "lab: two fresh nodes, Debian 12 and 13" flightline lab up --nodes 1
+part "lab: the second one" flightline lab up --nodes 1 --suite trixie
+part "the road: bare to audited" pytest -v -m lab --durations=5 tests/lab/test_road.py
+part "faults: every check can fail" env FLIGHTLINE_FAULT_NODE=node-1,trixie-1 \
+    pytest -v -n 2 -m lab --durations=5 tests/faults
+part "the lab itself, and trouble" pytest -v -m lab --durations=5 --ignore tests/lab/test_road.py tests/lab
+
+printf '\n'
+if [ "${#failed[@]}" -gt 0 ]; then
+    printf 'FAILED: %s\n' "${failed[@]}"
+    exit 1
+fi
+echo "all parts passed ($(date +%H:%M:%S))"
