@@ -51,9 +51,9 @@ def reboot_when_needed(
 def _refusal(settings: RebootSettings, need: Need, due: Sequence[RebootProbe]) -> str:
     again = [probe for probe in due if need.has_rebooted_for(probe)]
     if again and need.intent:
-        asking = "; ".join(f"{probe.reason} (`{probe.command}`)" for probe in again)
         return (
-            f"was rebooted at {need.intent.time} and still asks for a reboot: {asking}; it is not "
+            f"was rebooted at {need.intent.time} and still asks for a reboot: "
+            f"{'; '.join(_reasons(again))}; it is not "
             "rebooted twice for one reason. Find out what undoes the change, reboot it by hand, "
             "then run again."
         )
