@@ -118,9 +118,9 @@ def read(path: Path) -> Recording:
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
         manifest = Manifest.model_validate_json(text)
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         raise FlightlineError(
-            f"{path}: is no recording (no {MANIFEST}); name a folder that "
+            f"{path}: is no recording (no readable {MANIFEST}); name a folder that "
             "`flightline audit --record` made, under flightline-runs/."
         ) from None
     except pydantic.ValidationError as error:
