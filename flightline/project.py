@@ -40,6 +40,11 @@ def enter() -> Path:
     return folder
 
 
+def runs() -> Path:
+    """Return the folder that keeps what each run leaves: FLIGHTLINE_RUNS, or flightline-runs."""
+    return Path(os.environ.get("FLIGHTLINE_RUNS") or "flightline-runs")
+
+
 def role_names() -> tuple[str, ...]:
     """Return the names of the roles of this project, sorted."""
     return tuple(sorted(path.parent.name for path in (root() / "roles").glob("*/settings.py")))

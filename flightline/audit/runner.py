@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from flightline import project
 from flightline.audit import guesses, recording
 from flightline.audit.answers import Answer, missing
 from flightline.audit.judge import judge
@@ -17,9 +18,7 @@ from flightline.errors import FlightlineError
 from flightline.files import write_atomically
 from flightline.report.record import Report
 
-__all__ = ["RUNS", "Selection", "Wanted", "audit", "replay"]
-
-RUNS = Path("flightline-runs")
+__all__ = ["Selection", "Wanted", "audit", "replay"]
 
 
 def audit(
@@ -34,9 +33,9 @@ def audit(
     """Judge every wanted check on every node of an inventory, all nodes at the same time.
 
     `session` is a connected one (its caller closes it); None connects to `inventory` here.
-    `folder` is where the run is kept (`recording/` and `report.json`); None makes
-    `flightline-runs/<UTC>-audit`. With `record` off nothing is kept. `progress` is called with
-    the name of each node that is done. Nothing is changed on a node.
+    `folder` is where the run is kept (`recording/` and `report.json`); None makes `<UTC>-audit`
+    in `project.runs()`. With `record` off nothing is kept. `progress` is called with the name of
+    each node that is done. Nothing is changed on a node.
 
     Raises FlightlineError for bad input, and when no check or no node is left.
     """
@@ -48,7 +47,7 @@ def audit(
         nodes = _audited(session, work, progress)
     if not record:
         return work.report(nodes, mode="live", inventory=inventory, kept=None)
-    kept = folder or RUNS / work.id
+    kept = folder or project.runs() / work.id
     work.keep(kept / "recording", nodes, inventory)
     report = work.report(nodes, mode="live", inventory=inventory, kept=kept / "recording")
     write_atomically(kept / "report.json", report.to_json())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from flightline.errors import FlightlineError
+from flightline.project import runs
 
 Status = Literal["ok", "failed", "unreachable", "refused", "skipped", "interrupted"]
 
@@ -63,7 +63,7 @@ def new_run_folder(kind: str) -> Path:
 
     FLIGHTLINE_RUNS names another parent. Raises FlightlineError when it cannot be made.
     """
-    parent = Path(os.environ.get("FLIGHTLINE_RUNS") or "flightline-runs")
+    parent = runs()
     for attempt in range(100):
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         folder = parent / f"{stamp}-{kind}{f'-{attempt}' if attempt else ''}"
