@@ -11,7 +11,6 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from flightline.converge import planning
 from flightline.converge.events import EventLog, event_log, new_run_folder
 from flightline.converge.progress import Watcher
 from flightline.converge.results import NodeResult
@@ -44,7 +43,6 @@ def command(  # noqa: PLR0917 - click passes them by name
     """
     inventory = found(inventory)
     session, chosen_roles = opened(inventory, limit), Roles(roles)
-    planning.check_settings(session)
     groups = batches([host.name for host in session.chosen], batch)
     folder, console = new_run_folder("apply"), Console(stderr=True, soft_wrap=True)
     _keep_logs(folder)

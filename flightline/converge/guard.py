@@ -26,6 +26,7 @@ from pyinfra.api.state import State
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_config, ctx_host
 from pyinfra_cli import util
+from pyinfra_cli.exceptions import UnexpectedExternalError
 
 from flightline.connector import last_errors
 from flightline.converge.explain import explain
@@ -90,7 +91,8 @@ def _load_on_each(state: State, callback: Callable[[], Any], name: str) -> None:
     outcome = prepared(state, list(state.inventory.get_active_hosts()), callback)
     failed = {host: error for host, error in outcome.items() if error}
     if failed and len(failed) == len(outcome):
-        raise next(iter(failed.values()))
+        first = next(iter(failed.values()))
+        raise UnexpectedExternalError(first, name) if isinstance(first, SyntaxError) else first
     for host, error in outcome.items():
         logger.info(f"{host.print_prefix}{explained(error) if error else f'Ready: {name}'}")
     state.fail_hosts(set(failed))

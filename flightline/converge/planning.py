@@ -1,4 +1,4 @@
-"""What an apply would meet and change: settings, then nodes, then operations. Changes nothing.
+"""What an apply would meet and change: nodes, then operations. Changes nothing.
 
 An operation is asked for its first command only: whether it would act now. What depends on an
 earlier operation of the same run shows as it is before that one: so a refusal that follows a change
@@ -13,17 +13,14 @@ from typing import Any, Literal
 
 from pyinfra.api.host import Host
 
-from flightline.audit.selection import settings_classes
 from flightline.converge import inside
 from flightline.converge.inside import Step
 from flightline.converge.sentences import explained
 from flightline.converge.session import Session
-from flightline.errors import FlightlineError, NodeRefused
+from flightline.errors import NodeRefused
 from flightline.facts.node import node_of
 from flightline.operations.preflight import problems
 from flightline.operations.refusal import Refusal
-from flightline.reboot import RebootSettings
-from flightline.settings import Settings, declared
 
 
 @dataclass(frozen=True)
@@ -50,23 +47,6 @@ class NodePlan:
         if not self.was_reached:
             return "unreachable"
         return "refused" if self.problems else "valid"
-
-
-def check_settings(session: Session) -> None:
-    """Hold that every host's settings are of the right types, before anything is connected to.
-
-    Raises FlightlineError with every problem, each named once.
-    """
-    kinds: dict[str, type[Settings]] = {**settings_classes(), "reboot": RebootSettings}
-    found: dict[str, None] = {}
-    for host in session.chosen:
-        for role, kind in kinds.items():
-            try:
-                declared(host.data, role, kind)
-            except FlightlineError as error:
-                found[error.message] = None
-    if found:
-        raise FlightlineError(" ".join(found))
 
 
 def plan(session: Session) -> list[NodePlan]:

@@ -1,4 +1,4 @@
-"""Whatever goes wrong in an operator's Python files, as one sentence with file and line."""
+"""Whatever is wrong in an operator's inventory and Python files, as one sentence."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import flightline.converge.patched  # isort: skip  # noqa: F401 - first, for its
 
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from pyinfra.api.exceptions import OperationError, PyinfraError
+from pyinfra.api.host import Host
 from pyinfra_cli.exceptions import UnexpectedExternalError
 
 from flightline.errors import FlightlineError
@@ -79,3 +80,24 @@ def _where(error: BaseException) -> str:
 def _shown(filename: str) -> str:
     path = Path(filename)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
+
+
+def missing(inventory: str) -> str:
+    """Return what to tell of an inventory that does not exist."""
+    known = sorted(str(path) for path in Path("inventories").glob("[!_]*.py"))
+    hint = f"there are {', '.join(known)}" if known else "write one from inventories/example.py"
+    return f"there is no inventory {inventory}; {hint}."
+
+
+def without_hosts(inventory: str) -> str:
+    """Return what to tell of an inventory that has no hosts."""
+    return (
+        f"{inventory} declares no hosts; write a list of them, such as "
+        'gpu = [("gpu-01", {"ssh_hostname": "10.0.0.1"})].'
+    )
+
+
+def unmatched(pattern: str, inventory: str, hosts: Iterable[Host]) -> str:
+    """Return what to tell of a --limit that chooses nothing."""
+    names = ", ".join(host.name for host in hosts)
+    return f"--limit {pattern} matches no host or group of {inventory}; its hosts are {names}."

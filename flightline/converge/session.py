@@ -16,6 +16,8 @@ from pyinfra.api.state import State
 
 from flightline import project
 from flightline.converge import inside
+from flightline.converge.declarations import check_declarations
+from flightline.converge.sentences import missing, unmatched, without_hosts
 from flightline.errors import FlightlineError
 
 T = TypeVar("T")
@@ -101,11 +103,10 @@ def opened(
     name = found(str(inventory_path))
     state = inside.loaded(name, check_for_changes=check_for_changes)
     if not len(state.inventory):
-        raise FlightlineError(
-            f"{name} declares no hosts; write a list of them, such as "
-            'gpu = [("gpu-01", {"ssh_hostname": "10.0.0.1"})].'
-        )
-    return Session(state, _limited(name, state, limit))
+        raise FlightlineError(without_hosts(name))
+    session = Session(state, _limited(name, state, limit))
+    check_declarations(session.chosen)
+    return session
 
 
 def _limited(name: str, state: State, limit: str | Iterable[str] | None) -> list[Host]:
@@ -115,10 +116,7 @@ def _limited(name: str, state: State, limit: str | Iterable[str] | None) -> list
         return list(state.inventory)
     for pattern in patterns:
         if not inside.chosen(state.inventory, [pattern]):
-            names = ", ".join(host.name for host in state.inventory)
-            raise FlightlineError(
-                f"--limit {pattern} matches no host or group of {name}; its hosts are {names}."
-            )
+            raise FlightlineError(unmatched(pattern, name, state.inventory))
     return inside.chosen(state.inventory, patterns)
 
 
@@ -134,6 +132,4 @@ def found(inventory: str) -> str:
         return os.path.relpath(absolute, root) if absolute.is_relative_to(root) else str(absolute)
     if given.is_file() or "@" in inventory or "," in inventory:
         return inventory
-    known = sorted(str(path) for path in Path("inventories").glob("[!_]*.py"))
-    hint = f"there are {', '.join(known)}" if known else "write one from inventories/example.py"
-    raise FlightlineError(f"there is no inventory {inventory}; {hint}.")
+    raise FlightlineError(missing(inventory))

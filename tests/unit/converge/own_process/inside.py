@@ -58,6 +58,13 @@ def test_replaced_names_are_looked_up_where_we_replace_them() -> None:
     assert operations._run_host_op is guard.run_operation
 
 
+def test_pyinfras_command_uses_the_names_that_end_it_as_ours_end() -> None:
+    main = inspect.getsource(cli._main) + inspect.getsource(cli.cli.callback)  # type: ignore[arg-type]
+    for call in ("make_inventory(", "_apply_inventory_limit(inventory, limit)", "disconnect_all("):
+        assert call in main
+    assert parameters(cli._apply_inventory_limit) == ["inventory", "limit"]
+
+
 def test_every_new_inventory_gets_our_connector() -> None:
     transport.install()
     assert connectors.get_execution_connector("ssh") is Connector
