@@ -59,7 +59,8 @@ _TABLE = (
         "point it to a mirror that it reaches",
     ),
     (
-        r"Could not connect to (?P<mirror>[\w.:-]+)|Failed to connect to (?P<host>[\w.-]+)"
+        r"(?:Could not connect to|Cannot initiate the connection to) (?P<mirror>[\w.:-]+)"
+        r"|Failed to connect to (?P<host>[\w.-]+)"
         r"|Network is unreachable|Unable to connect to (?P<other>[\w.:-]+)",
         "the mirror {mirror}{host}{other} cannot be reached; check the node's default route "
         "(`ip route`), proxy and firewall",

@@ -65,6 +65,11 @@ SAID = [
         "the mirror 10.0.0.9:80 cannot be reached; check the node's default route",
     ),
     (
+        "W: Failed to fetch http://mirror/dists/x  Cannot initiate the connection to mirror:80 "
+        "(192.0.2.80). - connect (101: Network is unreachable)",
+        "the mirror mirror:80 cannot be reached; check the node's default route",
+    ),
+    (
         "E: Failed to fetch http://mirror/x.deb  404  Not Found [IP: 10.0.0.9 80]",
         "http://mirror/x.deb could not be fetched (404 Not Found [IP: 10.0.0.9 80])",
     ),
