@@ -90,8 +90,8 @@ def _failed(state: State, host: Host, op_hash: str, error: Exception) -> bool:
 def _load_on_each(state: State, callback: Callable[[], Any], name: str) -> None:
     outcome = prepared(state, list(state.inventory.get_active_hosts()), callback)
     failed = {host: error for host, error in outcome.items() if error}
-    if failed and len(failed) == len(outcome):
-        first = next(iter(failed.values()))
+    first = next(iter(failed.values()), None)
+    if first and len(failed) == len(outcome) and not isinstance(first, OperationError):
         raise UnexpectedExternalError(first, name) if isinstance(first, SyntaxError) else first
     for host, error in outcome.items():
         logger.info(f"{host.print_prefix}{explained(error) if error else f'Ready: {name}'}")
@@ -107,5 +107,5 @@ def _answered_fact(state: State, host: Host, cls: Any, *args: Any, **options: An
             raise
     if host in state.failed_hosts:
         why = explain(last_errors(host)) or "it gave no answer"
-        raise OperationError(f"{cls.__name__} could not be read: {why}")
+        raise OperationError(f"the fact {cls.__name__} could not be read: {why}")
     return value

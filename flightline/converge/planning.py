@@ -58,7 +58,7 @@ def plan(session: Session) -> list[NodePlan]:
         unfit[name] = (f"{name}: {explained(error)}",)
     plans: dict[str, Any] = session.map(
         lambda host: (
-            NodePlan(host.name, _texts(unfit[host.name]))
+            NodePlan(host.name, _texts(host.name, unfit[host.name]))
             if unfit[host.name]
             else _planned(session, host)
         )
@@ -81,8 +81,8 @@ def _unfit(host: Host) -> tuple[str, ...]:
         return (f"{host.name}: {error.message.removeprefix(f'{host.name}: ')}",)
 
 
-def _texts(problem: Any) -> tuple[str, ...]:
-    return problem if isinstance(problem, tuple) else (explained(problem),)
+def _texts(name: str, problem: Any) -> tuple[str, ...]:
+    return problem if isinstance(problem, tuple) else (f"{name}: {explained(problem)}",)
 
 
 def _planned(session: Session, host: Host) -> NodePlan:
@@ -94,7 +94,8 @@ def _planned(session: Session, host: Host) -> NodePlan:
                 refused.append(f"{host.name}: {command}")
             else:
                 changes.append(Change(step.role, step.name.rpartition(" | ")[2]))
-    return NodePlan(host.name, tuple(refused), tuple(changes))
+    # one cause may stop several operations
+    return NodePlan(host.name, tuple(dict.fromkeys(refused)), tuple(changes))
 
 
 def _commands(session: Session, host: Host, step: Step) -> Iterator[Any]:

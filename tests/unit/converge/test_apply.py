@@ -44,7 +44,10 @@ def test_events_name_time_node_role_operation_status_and_change(project: Any) ->
             "bad: has too little memory. (2 operations changed it before, 1 operation not run)",
         ),
         ("bug", "ZeroDivisionError: a bug"),
-        ("fact", "bad: Alpha | Meet trouble: Unreadable could not be read: /x is locked by apt"),
+        (
+            "fact",
+            "bad: Alpha | Meet trouble: the fact Unreadable could not be read: /x is locked by apt",
+        ),
         ("full", "bad: Alpha | Meet trouble: a file system is full; look at `df -h`"),
         ("hang-up", "bad: Alpha | Meet trouble: the connection was lost"),
     ],
