@@ -130,41 +130,44 @@ REFRESH_MINUTES = 60
 roles in one run need one refresh, which took 100 s on an emulated node (Debian 12, 2026-11-21)."""
 
 # The index has a lock of its own, which apt-get update does not wait for.
-_APT = f"""\
+_APT = """\
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-apt() {{
-    apt-get -y -q -o DPkg::Lock::Timeout={LOCK_WAIT_SECONDS} \\
+apt() {
+    apt-get -y -q -o DPkg::Lock::Timeout="$wait_seconds" \\
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
-}}
-stamp=${{FLIGHTLINE_APT_STAMP:-/var/lib/flightline/apt-refreshed}}
-is_fresh() {{
-    [ -n "$(find "$stamp" -mmin -{REFRESH_MINUTES} 2>/dev/null)" ] &&
+}
+stamp=${FLIGHTLINE_APT_STAMP:-/var/lib/flightline/apt-refreshed}
+is_fresh() {
+    [ -n "$(find "$stamp" -mmin -"$refresh_minutes" 2>/dev/null)" ] &&
         [ -z "$(find /etc/apt -newer "$stamp" 2>/dev/null)" ]
-}}
-refresh() {{
+}
+refresh() {
     if is_fresh; then return; fi
     waited=0
-    (umask 077 && mkdir -p "${{stamp%/*}}")
+    (umask 077 && mkdir -p "${stamp%/*}")
     until said=$(apt-get -q update 2>&1 && touch "$stamp"); do
         case $said in *"Could not get lock"*) ;; *) break ;; esac
-        [ "$waited" -lt {LOCK_WAIT_SECONDS} ] || break
+        [ "$waited" -lt "$wait_seconds" ] || break
         sleep 3
         waited=$((waited + 3))
     done
-}}
+}
 """
 
 
 def _apt(
     wrong: Sequence[str], unwanted: Sequence[str], unheld: Sequence[str]
 ) -> Generator[StringCommand]:
+    script = f"wait_seconds={LOCK_WAIT_SECONDS}\nrefresh_minutes={REFRESH_MINUTES}\n{_APT}"
     if unwanted:
-        yield StringCommand(f"{_APT}apt remove --allow-change-held-packages {shlex.join(unwanted)}")
+        yield StringCommand(
+            f"{script}apt remove --allow-change-held-packages {shlex.join(unwanted)}"
+        )
     if wrong:
         options = "--no-install-recommends --allow-downgrades --allow-change-held-packages"
         install = f"apt install {options} {shlex.join(wrong)}"
         yield StringCommand(
-            f'{_APT}refresh\n{install} || {{ printf "%s\\n" "$said" >&2; exit 1; }}'
+            f'{script}refresh\n{install} || {{ printf "%s\\n" "$said" >&2; exit 1; }}'
         )
     if unheld:
         yield StringCommand(f"apt-mark hold {shlex.join(unheld)}")
