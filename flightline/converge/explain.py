@@ -86,17 +86,18 @@ _TABLE = (
 )
 
 
-def explain(stderr: str) -> str:
+def explain(stderr: str, stdout: str = "") -> str:
     """Return one sentence without its end: what went wrong and the remedy; "" for no text.
 
-    A text that is not known is given by its last line that says something.
+    Standard output counts too: apt names there who holds its lock. A text that is not known is
+    given by its last line that says something.
     """
-    text = stderr.strip()
+    text = f"{stderr}\n{stdout}"
     for pattern, sentence in _TABLE:
         if found := re.search(pattern, text):
             named = {key: value or "" for key, value in found.groupdict().items()}
             return " ".join(sentence.format_map(_Blank(named)).split())
-    return _last_line(text)
+    return _last_line(stderr) or _last_line(stdout)
 
 
 class _Blank(dict[str, str]):

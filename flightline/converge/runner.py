@@ -176,7 +176,7 @@ def reason(host: Host, step: Step, meta: OperationMeta) -> str:
     said = meta.stderr.strip() or last_errors(host).strip()
     if commands and isinstance(commands[-1], Refusal | Reboot):
         return said or step.name
-    why = explain(said) or explain(meta.stdout) or "the node gave no reason"
+    why = explain(said, meta.stdout) or "the node gave no reason"
     return f"{step.name}: {why}."
 
 

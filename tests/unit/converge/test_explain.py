@@ -94,6 +94,17 @@ def test_what_is_not_known_is_told_by_its_telling_line() -> None:
     assert explain("") == ""
 
 
+def test_who_holds_the_lock_is_read_from_standard_output() -> None:
+    """apt 2.6 with DPkg::Lock::Timeout, Debian 12."""
+    told = explain(
+        "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another "
+        "process using it?",
+        "Waiting for cache lock: Could not get lock /var/lib/dpkg/lock-frontend. It is held by "
+        "process 975 (perl)...",
+    )
+    assert told.startswith("/var/lib/dpkg/lock-frontend is locked by perl (process 975); wait")
+
+
 @given(st.text())
 def test_any_text_gives_one_line(text: str) -> None:
     assert len(explain(text).splitlines()) <= 1
