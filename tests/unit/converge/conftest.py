@@ -126,7 +126,12 @@ class Project:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYINFRA_PROGRESS": "off"},
+            env={
+                **os.environ,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYINFRA_PROGRESS": "off",
+                "FLIGHTLINE_RUNS": "flightline-runs",
+            },
         )
 
     def flightline(self, *arguments: str) -> subprocess.CompletedProcess[str]:
