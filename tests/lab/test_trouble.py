@@ -68,7 +68,7 @@ def told(done: Done, *words: str) -> None:
         assert word in last[0], said
 
 
-def spoiled(project: Path, **data: str) -> None:
+def spoiled(project: Path, **data: int | str) -> None:
     """Change what the inventory says of the sick node."""
     path = project / INVENTORY
     path.write_text(
@@ -159,7 +159,7 @@ def test_a_changed_host_key_is_refused_with_both_fingerprints(project: Path) -> 
 
 
 def test_an_unreachable_node_is_named_and_the_other_goes_on(project: Path) -> None:
-    spoiled(project, ssh_port="1")
+    spoiled(project, ssh_port=1)
     done = apply(project, "--role", "base", nodes=f"{WELL},{SICK}")
     told(done, "nothing answers at 127.0.0.1:1 (connection refused)")
     assert f"1 of 2 nodes are as declared; not: {SICK}" in done.stderr
