@@ -59,7 +59,7 @@ def test_replaced_names_are_looked_up_where_we_replace_them() -> None:
 
 
 def test_pyinfras_command_uses_the_names_that_end_it_as_ours_end() -> None:
-    main = inspect.getsource(cli._main) + inspect.getsource(cli.cli.callback)  # type: ignore[arg-type]
+    main = inspect.getsource(cli._main) + inspect.getsource(cli.cli.callback)
     for call in ("make_inventory(", "_apply_inventory_limit(inventory, limit)", "disconnect_all("):
         assert call in main
     assert parameters(cli._apply_inventory_limit) == ["inventory", "limit"]
