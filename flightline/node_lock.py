@@ -16,7 +16,8 @@ from typing import Any
 
 import gevent
 
-LOCK = "/run/lock/flightline.lock"
+LOCK = "/run/flightline.lock"
+"""Not in /run/lock: that is writable by every account on Debian."""
 ANSWER_SECONDS = 60
 """How long the node may take to answer; an emulated node under load needs several seconds."""
 
@@ -25,6 +26,14 @@ _TAKE = """\
 umask 077
 exec 9>>"$1" || exit 73
 if ! flock -n 9; then echo "busy $(cat "$1")"; exit 75; fi
+for left in /var/lib/flightline/bundle.*/pid; do
+    if read -r pid 2>/dev/null <"$left" && grep -qs bundle.XXXXXX "/proc/$pid/cmdline"; then
+        echo "busy a command of an earlier run is still at work there (process $pid)"; exit 75
+    fi
+done 2>/dev/null
+if [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; then
+    echo "busy the node is shutting down"; exit 75
+fi
 printf '%s\\n' "$2" >"$1"
 echo held
 exec cat >/dev/null"""

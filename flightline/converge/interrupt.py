@@ -13,6 +13,8 @@ from contextlib import contextmanager
 
 import gevent
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Interrupt:
     """Whether the person asked to stop."""
@@ -40,8 +42,8 @@ class Interrupt:
 
 @contextmanager
 def watched(interrupt: Interrupt) -> Iterator[None]:
-    """Let the interrupt take SIGINT and SIGTERM, until the block ends."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Let the interrupt take SIGINT, SIGTERM and SIGHUP, until the block ends."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
     watchers = [gevent.signal_handler(number, interrupt) for number in before]
     try:
         yield

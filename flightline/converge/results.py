@@ -28,7 +28,7 @@ class NodeResult:
     @property
     def has_converged(self) -> bool:
         """Whether the node is what was declared."""
-        return self.was_reached and not self.failure and not self.is_interrupted
+        return self.was_reached and not (self.failure or self.is_interrupted or self.never_ran)
 
     @property
     def sentence(self) -> str:

@@ -101,6 +101,8 @@ class Converge:
                 result.never_ran -= 1
         except gevent.GreenletExit:
             self._note(host, self._doing[host.name], "interrupted", began, "interrupted")
+        except Exception as error:  # noqa: BLE001 - a node whose worker ended is not as declared
+            result.failure = f"{host.name}: {explained(error)}"
         self._doing.pop(host.name, None)
         result.never_ran -= bool(result.failure)
         result.is_interrupted = bool(result.never_ran and not result.failure)
@@ -114,9 +116,9 @@ class Converge:
         forget_errors(host)
         width = inside.width(self.session.state, step)
         place = self._places.setdefault(step.op_hash, BoundedSemaphore(width)) if width else None
+        if place:
+            place.acquire()
         try:
-            if place:
-                place.acquire()
             meta = inside.execute(self.session.state, host, step)
         finally:
             if place:

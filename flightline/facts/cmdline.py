@@ -6,12 +6,13 @@ from typing import TypedDict
 
 from pyinfra.api.facts import FactBase
 
-# Recovery entries ("single" on Debian, "recovery" on Ubuntu) stay bare on purpose.
+# Recovery entries ("single" on Debian, "recovery" on Ubuntu) stay bare on purpose; memtest is no
+# kernel.
 NEXT_BOOT = r"""next_boot() {
     if command -v grubby > /dev/null; then
         grubby --info=DEFAULT | sed -n 's/^args="\(.*\)"$/\1/p'
     else
-        sed -nE 's/^[[:space:]]*linux[^[:space:]]*[[:space:]]+[^[:space:]]+//p' \
+        sed -nE 's/^[[:space:]]*linux[^[:space:]]*[[:space:]]+[^[:space:]]*vmlinu[^[:space:]]*//p' \
             /boot/grub/grub.cfg | grep -vwE 'single|recovery'
     fi
 }"""

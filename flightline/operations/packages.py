@@ -132,6 +132,7 @@ roles in one run need one refresh, which took 100 s on an emulated node (Debian 
 # The index has a lock of its own, which apt-get update does not wait for.
 _APT = """\
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+export NEEDRESTART_SUSPEND=1 # on Ubuntu it would restart services after any installation
 apt() {
     apt-get -y -q -o DPkg::Lock::Timeout="$wait_seconds" \\
         -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"

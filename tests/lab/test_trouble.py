@@ -199,7 +199,7 @@ def test_a_second_apply_is_refused_and_ctrl_c_lets_the_first_end_well(project: P
     second = apply(project)
     first.send_signal(signal.SIGINT)
     said = first.communicate(timeout=600)[0]
-    told(second, "another run holds /run/lock/flightline.lock: ", "wait until it has ended")
+    told(second, "another run holds /run/flightline.lock: ", "wait until it has ended")
     assert first.returncode == 1, said
     assert f"finishing what is in progress: {SICK}: Base | Install the packages" in said
     assert f"{SICK}: interrupted." in said.splitlines()[-2]

@@ -7,6 +7,7 @@ suffix=${stage##*.}
 problems=
 made=0
 started=
+stopped=
 
 item() {
     number=$1 kind=$2 path=$3 parent=${3%/*}
@@ -28,7 +29,7 @@ stop_if_wrong() { [ -z "$problems" ] || stop "nothing was changed"; }
 
 stop() { # OUTCOME: after putting everything back
     trap '' HUP INT TERM
-    kept=
+    kept= stopped=yes
     walk undo
     while [ "$made" -gt 0 ]; do
         directory=$(cat "$stage/made/$made" && echo .)
@@ -115,7 +116,8 @@ make() { # DIRECTORY and its parents, remembered so that they can be removed aga
 
 # --- mark: which hooks are due, before the first file changes
 mark_hook() {
-    if [ -e "$home/pending/$1" ]; then true >"$stage/due/$1"; fi
+    # a marker that stands already is owed by an interrupted run: only success takes it away
+    if [ ! -e "$home/pending/$1" ]; then true >"$stage/mine/$1"; fi
     { printf '%s\n' "$2" >"$home/pending/$1" && { sync "$home/pending/$1" || sync; }; } \
         2>"$stage/log" || complain "$home/pending cannot be written: $(said)"
 }
@@ -149,13 +151,18 @@ act_hook() {
     code=$? title=$(printf '%s\n' "$2" | head -n 1)
     complain "hook \`$title\` failed with exit status $code: $(said)"
 }
-again_hook() { case $started in *" $1"*) run "$2" ;; esac; }
+again_hook() {
+    case $started in *" $1"*) run "$2" && return ;; *) return ;; esac
+    outcome="$outcome, but the hook failed on them too: $(said)"
+}
 again() {
     if ls "$stage"/moved/* >/dev/null 2>&1; then phase=again; hooks; fi
     phase=clear
     hooks
 }
-clear_hook() { [ -e "$stage/due/$1" ] || rm -f "$home/pending/$1"; }
+clear_hook() {
+    if [ -z "$stopped" ] || [ -e "$stage/mine/$1" ]; then rm -f "$home/pending/$1"; fi
+}
 
 # --- undo
 undo_file() { put_back; }
@@ -173,13 +180,13 @@ put_back() {
 }
 undo_directory() {
     if { read -r mode owner <"$stage/old/$number"; } 2>/dev/null; then
-        chown "$owner" "$path" && chmod "$mode" "$path"
+        chown "$owner" "$path" && chmod "$mode" "$path" || kept=yes
     fi
 }
 
 . "$stage/plan.sh"
 trap 'complain "interrupted"; stop "the previous files are back"' HUP INT TERM
-mkdir "$stage/old" "$stage/made" "$stage/moved" "$stage/due" && true >"$stage/log" || {
+mkdir "$stage/old" "$stage/made" "$stage/moved" "$stage/mine" && true >"$stage/log" || {
     complain "$stage cannot be written"
     stop_if_wrong
 }
@@ -200,7 +207,6 @@ if [ -n "$problems" ]; then
     stop "the previous files are back"
 fi
 trap '' HUP INT TERM
-rm -f "$stage"/due/*
 phase=clear
 hooks
 rm -rf "$stage"
