@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 from flightline.errors import NodeRefused
 from roles.containers.daemon import (
@@ -55,6 +56,12 @@ def refuse_harm(state: EngineState, settings: ContainersSettings) -> None:
     refuse_collision(state, settings)
     if not state.active:
         return
+    if state.silent:
+        raise NodeRefused(
+            "dockerd runs but does not answer, so nobody can say which containers a change would "
+            "stop; see `journalctl -u docker -b`, restart docker.service when its containers may "
+            "be disturbed, and run again."
+        )
     _refuse_replacement(state, settings)
     if means_of(state, settings) is Means.RESTART:
         _refuse_restart(state, settings)
@@ -68,6 +75,20 @@ def refuse_collision(state: EngineState, settings: ContainersSettings) -> None:
             f"container network {network} overlaps {route.network}, which this node reaches by "
             f"{route.device}; choose ranges that the site does not use "
             "(ContainersSettings.bridge_address, address_pools)."
+        )
+
+
+def refuse_removal(state: EngineState, absent: Sequence[str]) -> None:
+    """Raise NodeRefused where an engine would be removed under containers, whoever started them.
+
+    Kubernetes runs them without dockerd, and live-restored ones run on while dockerd is stopped.
+    """
+    unwanted = [name for name in state.installed if name in absent]
+    if unwanted and state.shims:
+        raise NodeRefused(
+            f"{', '.join(unwanted)} would be removed while containers run (containerd-shim "
+            "processes, of Docker, Kubernetes or another user of containerd); stop them, or "
+            "declare the source that is installed (ContainersSettings.source)."
         )
 
 
@@ -89,8 +110,9 @@ def refuse_move(root: str, content: str | None, settings: ContainersSettings) ->
 
 def _refuse_replacement(state: EngineState, settings: ContainersSettings) -> None:
     wanted = _OF_SOURCE[settings.source]
-    others = [name for name in state.installed if name != wanted]
-    if not others or wanted in state.installed:
+    engines = [name for name in state.installed if name in _OF_SOURCE.values()]
+    others = [name for name in engines if name != wanted]
+    if not others or wanted in engines:
         return
     if state.running_containers or not settings.restart_allowed:
         raise NodeRefused(

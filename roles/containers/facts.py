@@ -27,16 +27,20 @@ class EngineState:
     stale: bool
     """daemon.json was written after dockerd read it last."""
     info: dict[str, Any]
-    """What `docker info` answers; empty while dockerd does not run."""
+    """What `docker info` answers; empty while dockerd does not run, or does not answer."""
+    silent: bool
+    """dockerd has started and does not answer: which containers run is not known."""
+    shims: bool
+    """Processes containerd-shim exist, one for each container or pod, whoever started it."""
     installed: tuple[str, ...]
-    """Which of docker.io and docker-ce are installed."""
+    """Which of docker.io, docker-ce, containerd, containerd.io and runc are installed."""
     members: tuple[str, ...]
     """Members of the group docker, sorted."""
     routes: tuple[Route, ...]
 
     @property
     def running_containers(self) -> int:
-        """How many containers run; 0 while dockerd does not."""
+        """How many containers dockerd says run; 0 while it does not run or is silent."""
         return int(self.info.get("ContainersRunning", 0))
 
 
@@ -56,12 +60,17 @@ def parse_state(text: str) -> EngineState:
         return values.get(key, [""])[0]
 
     loaded = max(map(int, values.get("loaded", [])), default=0)
+    info = json.loads(one("info") or "{}")
+    # Without an answer the client prints what it knows itself: no containers, and ServerErrors.
+    info = {} if info.get("ServerErrors") else info
     active = one("active") in ("active", "activating", "reloading", "deactivating")
     return EngineState(
         file=_decoded(one("file")) if "file" in values else None,
         active=active,
         stale=active and "modified" in values and int(one("modified")) > loaded,
-        info=json.loads(one("info") or "{}"),
+        info=info,
+        silent="info" in values and not info,
+        shims="shims" in values,
         installed=tuple(values.get("package", [])),
         members=tuple(sorted(filter(None, one("group").split(",")))),
         routes=parse_routes(one("routes")),

@@ -14,7 +14,14 @@ from flightline.operations.bundle import Directory, File, Hook, Item, Merge, bun
 from flightline.operations.packages import installed
 from flightline.operations.refusal import Refusal
 from flightline.templates import render
-from roles.containers.change import Means, current_root, means_of, refuse_harm, refuse_move
+from roles.containers.change import (
+    Means,
+    current_root,
+    means_of,
+    refuse_harm,
+    refuse_move,
+    refuse_removal,
+)
 from roles.containers.daemon import PATH, merge
 from roles.containers.facts import DataRootContent, Engine, EngineState
 from roles.containers.settings import UNLIMITED, ContainersSettings
@@ -29,9 +36,14 @@ _CONTAINERD = (
     "if systemctl -q is-active containerd.service; then systemctl restart containerd.service; fi"
 )
 _RELOAD = f"if [ -x {HELPER} ]; then {HELPER} reload; fi"
-# The helper is gone again when a first run fails and everything is put back.
+# The helper is gone again when a first run fails and everything is put back; it may have failed
+# because a restart would stop containers, so without the helper none is made where any may run.
 _RESTART = (
     f"if [ -x {HELPER} ]; then {HELPER} restart; "
+    "elif systemctl -q is-active docker.service && "
+    '{ ! running=$(timeout 10 docker ps -q 2>/dev/null) || [ -n "$running" ]; }; then '
+    'echo "dockerd was not restarted, as containers run or it does not answer; '
+    'stop them, then restart docker.service" >&2; false; '
     "else systemctl reset-failed docker.service; systemctl restart docker.service; fi"
 )
 
@@ -48,7 +60,7 @@ def engine_configured(settings: ContainersSettings) -> Generator[StringCommand]:
     """
     try:
         node = node_of(host)
-        state = _state(settings)
+        state = _state(node, settings)
         items, hooks = engine_items(node, settings), engine_hooks(state, settings)
         means = means_of(state, settings)
     except FlightlineError as refusal:
@@ -128,7 +140,7 @@ def engine_hooks(state: EngineState, settings: ContainersSettings) -> tuple[Hook
     )
 
 
-def _state(settings: ContainersSettings) -> EngineState:
+def _state(node: NodeFacts, settings: ContainersSettings) -> EngineState:
     """Ask the node; raises FlightlineError when it cannot be asked or must not be changed."""
     state = host.get_fact(Engine)
     if state is None:
@@ -137,6 +149,7 @@ def _state(settings: ContainersSettings) -> EngineState:
     if root != settings.data_root:
         refuse_move(root, host.get_fact(DataRootContent, data_root=root), settings)
     refuse_harm(state, settings)
+    refuse_removal(state, packages(node, settings).absent)
     return state
 
 

@@ -6,7 +6,7 @@ file=/etc/docker/daemon.json
 [ ! -e "$file" ] || echo "file=$(base64 < "$file" | tr -d '\n')"
 [ ! -e "$file" ] || echo "modified=$(stat -L -c %Y "$file")"
 echo "group=$(getent group docker | cut -d : -f 4)"
-for package in docker.io docker-ce; do
+for package in docker.io docker-ce containerd containerd.io runc; do
     if command -v dpkg-query > /dev/null; then
         dpkg-query -W -f '${db:Status-Status}\n' "$package" 2> /dev/null
     else
@@ -20,6 +20,8 @@ reloaded=$(echo "$unit" | sed -n 's/^ExecReload=.*start_time=\[\([^]]*\)\].*/\1/
 for moment in "$started" "$reloaded"; do
     case $moment in '' | n/a) ;; *) echo "loaded=$(date -d "$moment" +%s)" ;; esac
 done
+# the kernel cuts names at 15 characters: containerd-shim-runc-v2 is among these
+if grep -qsx containerd-shim /proc/[0-9]*/comm; then echo shims=yes; fi
 echo "routes=$(ip -j -4 route show table all 2> /dev/null | tr -d '\n')"
 if systemctl is-active -q docker.service; then
     echo "info=$(timeout 20 docker info --format '{{json .}}' 2> /dev/null)"

@@ -90,6 +90,8 @@ def make_state() -> MakeState:
             active=True,
             stale=False,
             info=info,
+            silent=False,
+            shims=False,
             installed=("docker.io",),
             members=(),
             routes=(),

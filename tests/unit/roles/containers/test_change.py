@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from flightline.errors import NodeRefused
-from roles.containers.change import Means, current_root, means_of, refuse_harm, refuse_move
+from roles.containers.change import (
+    Means,
+    current_root,
+    means_of,
+    refuse_harm,
+    refuse_move,
+    refuse_removal,
+)
 from roles.containers.networks import Route
 from roles.containers.operations import engine_hooks
 from roles.containers.settings import ContainersSettings
@@ -128,6 +136,31 @@ def test_an_engine_at_work_is_not_replaced(
 ) -> None:
     with pytest.raises(NodeRefused, match="would be replaced by docker-ce"):
         refuse_harm(make_state(settings, info=info), settings)
+
+
+def test_an_engine_that_does_not_answer_is_not_taken_for_an_idle_one(
+    make_state: MakeState,
+) -> None:
+    with pytest.raises(NodeRefused, match="dockerd runs but does not answer"):
+        refuse_harm(replace(make_state(DECLARED), info={}, silent=True), DECLARED)
+    refuse_harm(replace(make_state(DECLARED), info={}, active=False), DECLARED)
+
+
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("package", ["containerd", "runc", "docker.io"])
+def test_no_runtime_is_removed_under_containers_whoever_started_them(
+    make_state: MakeState, package: str, active: bool
+) -> None:
+    state = make_state(DECLARED, installed=(package,), shims=True, active=active)
+    with pytest.raises(NodeRefused, match=f"{package} would be removed while containers run"):
+        refuse_removal(state, ("docker.io", "containerd", "runc"))
+    refuse_removal(replace(state, shims=False), ("docker.io", "containerd", "runc"))
+    refuse_removal(state, ("docker-ce", "containerd.io"))
+
+
+def test_containerd_alone_is_no_other_engine(make_state: MakeState) -> None:
+    state = make_state(DECLARED, installed=("containerd", "runc"), info=BUSY)
+    refuse_harm(state, ContainersSettings(source="docker"))
 
 
 def test_a_data_root_in_use_is_not_moved_silently() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from roles.containers.facts import DataRootContent, parse_state
+from roles.containers.facts import DataRootContent, Engine, parse_state
 from roles.containers.live import address_pools, insecure_registries, mirrors
 from roles.containers.networks import parse_routes
 
@@ -75,6 +77,33 @@ def test_a_stopped_engine_has_read_nothing_and_owes_nothing() -> None:
 def test_a_node_without_an_engine_is_understood() -> None:
     state = parse_state("group=\nactive=\nroutes=\nend")
     assert (state.file, state.installed, state.members, state.routes) == (None, (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("info", "silent"),
+    [
+        (["info="], True),
+        (['info={"ContainersRunning":0,"ServerErrors":["Cannot connect"]}'], True),
+        ([f"info={json.dumps(INFO)}"], False),
+        ([], False),
+    ],
+)
+def test_a_dockerd_that_was_asked_and_gave_no_answer_is_silent(
+    info: list[str], silent: bool
+) -> None:
+    assert parse_state(described("active=active", *info)).silent is silent
+
+
+def test_a_container_of_any_runtime_is_seen_by_its_shim(tmp_path: Path) -> None:
+    """A shell under the shim's name stands for it: the kernel names a process by its file."""
+    shim = tmp_path / "containerd-shim-runc-v2"
+    shim.symlink_to("/bin/sh")
+    with subprocess.Popen([shim, "-c", "read -r line"], stdin=subprocess.PIPE):
+        said = subprocess.run(
+            ["sh", "-c", Engine().command()], capture_output=True, text=True, check=True
+        ).stdout
+    assert Engine().process(said.splitlines()).shims
+    assert not parse_state(described()).shims
 
 
 def test_a_description_cut_short_is_no_description() -> None:
