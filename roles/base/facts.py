@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from pyinfra.api.facts import FactBase
 
-# Records of tab-separated fields. The key file is the one of sshd's default AuthorizedKeysFile.
+# Records of tab-separated fields. The key file is the one of sshd's default AuthorizedKeysFile. It
+# is read as the account: root would follow a link of the account's to any file of the node.
 _SCRIPT = r"""
 say() { printf '%s' "$1"; shift; [ $# -eq 0 ] || printf '\t%s' "$@"; echo; }
+read_as() { if [ "$(id -u)" = 0 ]; then runuser -u "$1" -- cat "$2"; else cat "$2"; fi; }
 say kernel_name "$(cat /proc/sys/kernel/hostname)"
 say static_name "$(cat /etc/hostname 2>/dev/null)"
 for file in /etc/update-motd.d/*; do [ -f "$file" ] && [ -x "$file" ] && say motd "$file"; done
@@ -20,9 +22,11 @@ for name in $names; do
     home=$(printf '%s' "$entry" | cut -d: -f6)
     say account "$name" "$home" "$(id -Gn "$name")" "$(id -gn "$name")"
     for path in "$home" "$home/.ssh" "$home/.ssh/authorized_keys"; do
+        [ "$path" != "$home" ] && [ -L "$path" ] && say link "$name" "$path" && continue 2
         [ -e "$path" ] && say path "$name" "$path" "$(stat -c '%a %U' "$path")"
     done
-    [ -f "$path" ] && sed -n "s/^[[:space:]]*\([^#[:space:]].*\)/key\t$name\t\1/p" "$path"
+    [ -f "$path" ] && read_as "$name" "$path" </dev/null 2>/dev/null |
+        sed -n "s/^[[:space:]]*\([^#[:space:]].*\)/key\t$name\t\1/p"
 done
 :
 """
@@ -39,6 +43,8 @@ class Account:
     """Lines of authorized_keys, comments left out."""
     paths: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Mode and owner of the home, .ssh and authorized_keys, as far as they exist."""
+    link: str | None = None
+    """The .ssh or authorized_keys that is a symbolic link; nothing behind it was looked at."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ def parse_identity(lines: Sequence[str]) -> Identity:
                     for owner, path, mode_owner in of("path")
                     if owner == name
                 },
+                link=dict(of("link")).get(name),
             )
             for name, home, groups, primary in of("account")
         },

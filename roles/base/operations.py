@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+from flightline.operations.refusal import Refusal
 from roles.base.facts import Account, Identity, NodeIdentity
 from roles.base.settings import OperatorSettings
 
@@ -19,7 +20,7 @@ from roles.base.settings import OperatorSettings
 @operation()
 def identity(
     hostname: str | None, operators: tuple[OperatorSettings, ...], *, dynamic_motd: bool
-) -> Generator[str, None, None]:
+) -> Generator[str | Refusal, None, None]:
     """Give the node its name, its operators and a quiet login.
 
     Afterwards the kernel and /etc/hostname have `hostname` (None: left alone); every operator has
@@ -29,6 +30,9 @@ def identity(
     groups = sorted({group for operator in operators for group in operator.groups})
     names = [operator.name for operator in operators]
     found: Identity = host.get_fact(NodeIdentity, accounts=names, groups=groups)
+    if refused := _refusal(found):
+        yield Refusal(refused)
+        return
     commands = [*_rename(found, hostname), *_make_groups(found, groups)]
     for operator in operators:
         commands += _account(found.accounts.get(operator.name), operator)
@@ -86,15 +90,40 @@ def _is_safe(found: Account, name: str) -> bool:
     )
 
 
+def _refusal(found: Identity) -> str:
+    """Why root leaves these accounts alone; empty when nothing is in the way."""
+    links = [account.link for account in found.accounts.values() if account.link]
+    if not links:
+        return ""
+    return (
+        f"{', '.join(links)}: is a symbolic link, expected the account's own folder or file, since "
+        "root would write wherever it points; replace it by what it points to."
+    )
+
+
+# As root, in the home and then in .ssh, each held as the working directory: a link that is put in
+# its place meanwhile shows in `pwd -P`, and has no effect afterwards.
+_HOLD_FOLDER = (
+    'cd -P "$home" && top=$(pwd -P) && { [ -d .ssh ] || mkdir -m 700 .ssh; } && cd -P .ssh && '
+    '{ [ "$(pwd -P)" = "${top%/}/.ssh" ] || { echo "$home/.ssh is a symbolic link" >&2; false; }; }'
+)
+# As the account, in .ssh: reads and writes no more than the account may.
+_ADD_KEYS = (
+    "umask 077; file=authorized_keys; new=$(mktemp ./.keys.XXXXXX) || exit; "
+    "trap 'rm -f \"$new\"' EXIT; "
+    '{ if [ -f "$file" ]; then chmod 600 "$file" && sed -e \'$a\\\' "$file"; fi && '
+    'for key; do grep -qsxF -e "$key" "$file" || printf \'%s\\n\' "$key"; done; } > "$new" && '
+    'mv -f "$new" "$file"'
+)
+
+
 def _write_keys(name: str, keys: list[str]) -> str:
     """Add keys through a temporary file and a rename: at no moment is the file without them."""
-    lines = " ".join(shlex.quote(key) for key in keys)
-    added = f"printf '%s\\n' {lines}" if keys else ":"
     return (
         f"home=$(getent passwd {name} | cut -d: -f6) && group=$(id -gn {name}) && "
-        f'install -d -m 700 -o {name} -g "$group" "$home/.ssh" && '
-        'file=$home/.ssh/authorized_keys && new=$(mktemp "$home/.ssh/.keys.XXXXXX") && '
-        '{ if [ -f "$file" ]; then sed -e \'$a\\\' "$file"; fi; ' + added + '; } > "$new" && '
-        f'chown {name}:"$group" "$new" && chmod 600 "$new" && mv -f "$new" "$file" && '
-        '{ ! command -v restorecon > /dev/null || restorecon -R "$home/.ssh"; }'
+        f"{_HOLD_FOLDER} && "
+        f'chown {name}:"$group" . && chmod 700 . && '
+        f'{{ [ ! -f authorized_keys ] || chown -h {name}:"$group" authorized_keys; }} && '
+        f"runuser -u {name} -- {shlex.join(['sh', '-c', _ADD_KEYS, 'sh', *keys])} && "
+        "{ ! command -v restorecon > /dev/null || restorecon -R .; }"
     )

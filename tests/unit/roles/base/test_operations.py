@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from roles.base import operations
 from roles.base.facts import Account, Identity
 from roles.base.settings import OperatorSettings
@@ -71,25 +73,91 @@ def test_missing_groups_are_made() -> None:
     assert list(operations._make_groups(found, ["adm", "gpu"])) == ["groupadd --force --system gpu"]
 
 
-def test_keys_are_added_to_a_file_without_a_last_newline(tmp_path: Path) -> None:
-    """Runs the command itself, with getent, chown and the like answering for a home of the test."""
-    home = tmp_path / "home"
-    (home / ".ssh").mkdir(parents=True)
-    (home / ".ssh" / "authorized_keys").write_text("ssh-rsa AAAAB3 old")
-    stubs = tmp_path / "bin"
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home of the test, next to a folder of programs that answer for getent, chown and such."""
+    home, stubs = tmp_path / "home", tmp_path / "bin"
+    home.mkdir()
     stubs.mkdir()
     for name, body in {
         "getent": f"echo alice:x:1:1::{home}:/bin/sh",
         "id": "echo staff",
-        "chown": ":",
-        "install": ":",
+        "chown": f'echo "$@" >> {tmp_path}/chowned',
+        "runuser": f'echo "$2" >> {tmp_path}/became; shift 3; exec "$@"',
     }.items():
         (stubs / name).write_text(f"#!/bin/sh\n{body}\n")
         (stubs / name).chmod(0o755)
-    command = operations._write_keys("alice", [KEY])
-    environment = {"PATH": f"{stubs}:{os.environ['PATH']}"}
-    subprocess.run(["sh", "-c", command], check=True, env=environment)
+    return home
+
+
+def write_keys(home: Path, keys: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run the command itself."""
+    environment = {"PATH": f"{home.parent / 'bin'}:{os.environ['PATH']}"}
+    command = ["sh", "-c", operations._write_keys("alice", keys)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_keys_are_added_to_a_file_without_a_last_newline(home: Path) -> None:
     file = home / ".ssh" / "authorized_keys"
+    file.parent.mkdir()
+    file.write_text("ssh-rsa AAAAB3 old")
+    assert write_keys(home, [KEY]).returncode == 0
     assert file.read_text() == f"ssh-rsa AAAAB3 old\n{KEY}\n"
     assert oct(file.stat().st_mode) == "0o100600"
-    assert [path.name for path in (home / ".ssh").iterdir()] == ["authorized_keys"]
+    assert [path.name for path in file.parent.iterdir()] == ["authorized_keys"]
+
+
+def test_a_folder_and_a_file_are_made_as_the_account(home: Path) -> None:
+    assert write_keys(home, [KEY]).returncode == 0
+    assert (home / ".ssh" / "authorized_keys").read_text() == f"{KEY}\n"
+    assert oct((home / ".ssh").stat().st_mode) == "0o40700"
+    assert (home.parent / "became").read_text() == "alice\n"
+
+
+def test_mending_without_keys_to_add_keeps_the_content(home: Path) -> None:
+    file = home / ".ssh" / "authorized_keys"
+    file.parent.mkdir()
+    file.write_text(f"{KEY}\n")
+    file.chmod(0o644)
+    assert write_keys(home, []).returncode == 0
+    assert (file.read_text(), oct(file.stat().st_mode)) == (f"{KEY}\n", "0o100600")
+
+
+def test_a_key_that_the_account_could_not_read_before_is_not_added_twice(home: Path) -> None:
+    file = home / ".ssh" / "authorized_keys"
+    file.parent.mkdir()
+    file.write_text(f"{KEY}\n")
+    assert write_keys(home, [KEY]).returncode == 0
+    assert file.read_text() == f"{KEY}\n"
+
+
+def test_a_folder_that_became_a_link_is_not_followed(home: Path) -> None:
+    """The link may appear after the node was asked."""
+    target = home.parent / "target"
+    target.mkdir(mode=0o755)
+    (home / ".ssh").symlink_to(target)
+    run = write_keys(home, [KEY])
+    assert run.returncode != 0
+    assert run.stderr == f"{home}/.ssh is a symbolic link\n"
+    assert list(target.iterdir()) == []
+    assert oct(target.stat().st_mode) == "0o40755"
+    assert not (home.parent / "chowned").exists()
+
+
+def test_root_changes_no_file_behind_a_link(home: Path) -> None:
+    """What is read through the link is read as the account, and chown is told not to follow."""
+    target = home.parent / "target"
+    target.write_text("ssh-rsa AAAAB3 old\n")
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "authorized_keys").symlink_to(target)
+    assert write_keys(home, [KEY]).returncode == 0
+    chowned = (home.parent / "chowned").read_text().splitlines()
+    assert chowned == ["alice:staff .", "-h alice:staff authorized_keys"]
+    assert target.read_text() == "ssh-rsa AAAAB3 old\n"
+
+
+def test_an_operator_with_a_link_is_refused_by_its_path() -> None:
+    link = "/home/alice/.ssh/authorized_keys"
+    said = operations._refusal(Identity("a", "a", accounts={"alice": account(link=link)}))
+    assert said.startswith(f"{link}: is a symbolic link, expected ")
+    assert operations._refusal(Identity("a", "a", accounts={"alice": account()})) == ""
