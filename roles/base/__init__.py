@@ -39,7 +39,11 @@ def base(settings: BaseSettings) -> None:
         items=files.items(
             settings, host.name, distribution, is_ubuntu=node.distribution == "ubuntu"
         ),
-        hooks=files.hooks(settings, distribution),
+        hooks=files.hooks(
+            settings,
+            distribution,
+            has_sudo_password=bool(host.data.get("_sudo_password")),
+        ),
     )
     services(name="Run the services", wanted=_services(settings, distribution))
 

@@ -36,8 +36,13 @@ def items(
     ]
 
 
-def hooks(settings: BaseSettings, distribution: Distribution) -> list[Hook]:
-    """Return what puts changed files to use; each leaves the old ones in force when it fails."""
+def hooks(
+    settings: BaseSettings, distribution: Distribution, *, has_sudo_password: bool = False
+) -> list[Hook]:
+    """Return what puts changed files to use; each leaves the old ones in force when it fails.
+
+    `has_sudo_password`: the run answers sudo's question, so that a rule may ask for a password.
+    """
     ssh, chrony = distribution.ssh_unit, distribution.chrony_unit
     # chronyd reads the whole configuration as it would at its start; restarting comes only then.
     # Up to 10 s for the first answers, so that the audit that follows finds a settled clock.
@@ -47,14 +52,19 @@ def hooks(settings: BaseSettings, distribution: Distribution) -> list[Hook]:
         Hook(f"test -e {LOCALTIME} # the zone {settings.timezone} exists", (LOCALTIME,)),
         Hook(f"{restart} && {settle}", (distribution.chrony_config, _chrony(distribution))),
         # The account that this run uses must still become root: the next command needs it.
-        Hook(
-            'test -z "${SUDO_USER:-}" || sudo -n -l -U "$SUDO_USER" | grep -q "ALL$"',
-            (SUDOERS,),
-        ),
+        Hook(_becomes_root(has_password=has_sudo_password), (SUDOERS,)),
         # The flush moves what was logged so far to the disk, and logs the limits in force.
         Hook("systemctl restart systemd-journald && journalctl --flush", (JOURNALD,)),
         Hook(f"sshd -t && systemctl try-reload-or-restart {ssh}", (SSHD,)),
     ]
+
+
+def _becomes_root(*, has_password: bool) -> str:
+    """Tried as a run does it; the password is not on the node, so there sudo's rules must do."""
+    trial = 'runuser -u "$SUDO_USER" -- sudo -n -k sh -c :'
+    if has_password:
+        trial = 'sudo -n -l -U "$SUDO_USER" | grep -q "[):] ALL$"'
+    return f'test -z "${{SUDO_USER:-}}" || {trial}'
 
 
 def sshd_guard() -> str:

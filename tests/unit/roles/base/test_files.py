@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +64,39 @@ def test_hooks_name_the_units_of_the_distribution(
 def test_no_hook_waits_for_a_file_that_is_not_written(distribution: Distribution) -> None:
     hooked = {path for hook in files.hooks(BaseSettings(), distribution) for path in hook.paths}
     assert hooked <= paths(distribution)
+
+
+PASSWORD_RULE = "    (ALL : ALL) ALL"
+FREE_RULE = "    (ALL : ALL) NOPASSWD: ALL"
+
+
+def passes(folder: Path, rule: str, *, has_sudo_password: bool, account: str = "alice") -> bool:
+    """Whether the hook passes where sudo has this rule: without NOPASSWD, `sudo -n` fails."""
+    free = "true" if "NOPASSWD" in rule else "false"
+    programs = {
+        "sudo": f'case "$*" in *-l*) echo "{rule}" ;; *) {free} ;; esac',
+        "runuser": '[ "$1 $2 $3" = "-u alice --" ] && shift 3 && exec "$@"',
+    }
+    for name, body in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
+    found = files.hooks(BaseSettings(), DEBIAN, has_sudo_password=has_sudo_password)
+    (command,) = (hook.command for hook in found if hook.paths == (files.SUDOERS,))
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}", "SUDO_USER": account}
+    return subprocess.run(["sh", "-c", command], env=environment, check=False).returncode == 0
+
+
+def test_a_run_that_lost_sudo_without_a_password_is_noticed(tmp_path: Path) -> None:
+    assert passes(tmp_path, FREE_RULE, has_sudo_password=False)
+    assert not passes(tmp_path, PASSWORD_RULE, has_sudo_password=False)
+    assert passes(tmp_path, PASSWORD_RULE, has_sudo_password=False, account="")
+
+
+def test_a_run_with_a_password_needs_a_rule_and_no_nopasswd(tmp_path: Path) -> None:
+    assert passes(tmp_path, PASSWORD_RULE, has_sudo_password=True)
+    assert not passes(tmp_path, "    (ALL : ALL) !ALL", has_sudo_password=True)
+    said = "User alice is not allowed to run sudo on gpu-01."
+    assert not passes(tmp_path, said, has_sudo_password=True)
 
 
 def test_sshd_is_reloaded_only_after_it_has_read_its_whole_configuration() -> None:
