@@ -145,3 +145,39 @@ def test_keys_relative_to_a_home_are_found(node: Node) -> None:
     (node.folder / "daemon.keys").write_text(KEY)
     assert node.judge(drop_in(), account="daemon") is None
     assert "has no key" in (node.judge(drop_in(), account="bin") or "")
+
+
+@pytest.mark.parametrize(
+    ("methods", "passwords", "is_way_in"),
+    [
+        ("publickey,keyboard-interactive", False, False),
+        ("publickey,password keyboard-interactive:pam", False, False),
+        ("publickey,keyboard-interactive", True, True),
+        ("publickey,keyboard-interactive publickey", False, True),
+        ("any", False, True),
+    ],
+)
+def test_a_chain_of_methods_must_stay_open(
+    node: Node, methods: str, passwords: bool, is_way_in: bool
+) -> None:
+    node.keys.write_text(KEY)
+    match = f"Match User daemon\nAuthenticationMethods {methods}\n"
+    node.main.write_text(node.main.read_text() + match)
+    said = node.judge(drop_in(password_authentication=passwords), account="daemon")
+    assert (said is None) is is_way_in
+    assert is_way_in or "AuthenticationMethods asks daemon" in (said or "")
+
+
+def test_methods_that_ask_for_a_key_need_one_though_passwords_stay(node: Node) -> None:
+    node.main.write_text(node.main.read_text() + "AuthenticationMethods publickey,password\n")
+    wanted = drop_in(password_authentication=True)
+    assert "has no key" in (node.judge(wanted, account="daemon") or "")
+    node.keys.write_text(KEY)
+    assert node.judge(wanted, account="daemon") is None
+
+
+def test_root_cannot_meet_a_chain_with_a_password(node: Node) -> None:
+    node.keys.write_text(KEY)
+    node.main.write_text(node.main.read_text() + "AuthenticationMethods publickey,password\n")
+    said = node.judge(drop_in(password_authentication=True))
+    assert "AuthenticationMethods asks root" in (said or "")
