@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 
 import click
@@ -48,4 +49,17 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; a person never sees a traceback for bad input."""
-    sys.exit(cli())
+    try:
+        sys.exit(cli())
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.stderr.write(f"Error: {_told(error)}\n")
+        sys.exit(2)
+
+
+def _told(error: OSError | subprocess.CalledProcessError) -> str:
+    """What this computer refused, such as a full disk; the commands themselves name the rest."""
+    if isinstance(error, subprocess.CalledProcessError):
+        said = " ".join(str(error.stderr or "").split()) or "it said nothing"
+        return f"{error.cmd[0]} ended with exit status {error.returncode} on this computer: {said}."
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error} on this computer; mend that, then run again."

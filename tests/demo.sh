@@ -9,10 +9,10 @@ title() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 run() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
 
 title "Two bare nodes: virtual machines with their own kernel, GRUB, systemd and sshd"
-fresh=yes
-flightline lab status >/dev/null 2>&1 && fresh=no
+before=0
+flightline lab status >/dev/null 2>&1 || before=$?
 run flightline lab up --nodes 2
-[ "$fresh" = yes ] || run flightline lab reset node-1 node-2
+[ "$before" -eq 2 ] || run flightline lab reset node-1 node-2 # there were nodes: make these pristine
 
 title "What would change, before anything is touched"
 run flightline plan inventories/lab.py

@@ -31,7 +31,7 @@ from pyinfra_cli.exceptions import UnexpectedExternalError
 from flightline.connector import last_errors
 from flightline.converge.explain import explain
 from flightline.converge.sentences import explained, is_expected
-from flightline.errors import FlightlineError
+from flightline.errors import FlightlineError, NodeRefused
 from flightline.operations.refusal import Refusal
 
 _run_host_op = operations._run_host_op
@@ -91,7 +91,11 @@ def _load_on_each(state: State, callback: Callable[[], Any], name: str) -> None:
     outcome = prepared(state, list(state.inventory.get_active_hosts()), callback)
     failed = {host: error for host, error in outcome.items() if error}
     first = next(iter(failed.values()), None)
-    if first and len(failed) == len(outcome) and not isinstance(first, OperationError):
+    if (
+        first
+        and len(failed) == len(outcome)
+        and not isinstance(first, OperationError | NodeRefused)
+    ):
         raise UnexpectedExternalError(first, name) if isinstance(first, SyntaxError) else first
     for host, error in outcome.items():
         logger.info(f"{host.print_prefix}{explained(error) if error else f'Ready: {name}'}")

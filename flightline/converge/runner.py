@@ -73,6 +73,7 @@ class Converge:
     def _prepared(self, results: dict[str, NodeResult]) -> dict[Host, list[Step]]:
         errors = inside.prepare(self.session.state, self.session.hosts)
         for name, error in errors.items():
+            results[name].was_reached = True
             self._give_up(results[name], f"{name}: {explained(error)}", "refused")
         return {
             host: list(filter(self.roles.includes, inside.steps(self.session.state, host)))

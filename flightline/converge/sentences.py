@@ -31,7 +31,7 @@ def one_sentence() -> Iterator[None]:
         yield
     except FlightlineError:
         raise
-    except (PyinfraError, click.ClickException, SyntaxError, OSError) as error:
+    except (PyinfraError, click.ClickException, SyntaxError, OSError, ValueError) as error:
         raise FlightlineError(explained(error)) from error
 
 
@@ -55,10 +55,11 @@ def explained(error: BaseException) -> str:
 
 
 def is_expected(error: BaseException) -> bool:
-    """Tell whether the error is about an operator's input or a node, not about our code."""
+    """Tell whether the error is about an operator's files or a node: then a sentence names it."""
     if isinstance(error, UnexpectedExternalError):
         error = error.exception
-    return isinstance(error, FlightlineError | PyinfraError | click.ClickException | SyntaxError)
+    known = FlightlineError | PyinfraError | click.ClickException | SyntaxError
+    return isinstance(error, known) or bool(_where(error))
 
 
 def _kind(error: BaseException) -> str:
