@@ -22,12 +22,9 @@ def base(settings: BaseSettings) -> None:
     """Make a node what `settings` declare; operators before sshd, so that nobody is shut out."""
     node = node_of(host)
     distribution = distribution_of(node)
-    upgrader = [distribution.upgrader] if settings.automatic_upgrades else []
+    has_sudo_password = bool(host.data.get("_sudo_password"))
 
-    installed(
-        name="Install the packages",
-        packages=[*distribution.packages, *settings.packages, *upgrader],
-    )
+    installed(name="Install the packages", packages=_packages(settings, distribution))
     identity(
         name="Set the name, the operators and the login",
         hostname=settings.hostname_of(host.name),
@@ -39,13 +36,14 @@ def base(settings: BaseSettings) -> None:
         items=files.items(
             settings, host.name, distribution, is_ubuntu=node.distribution == "ubuntu"
         ),
-        hooks=files.hooks(
-            settings,
-            distribution,
-            has_sudo_password=bool(host.data.get("_sudo_password")),
-        ),
+        hooks=files.hooks(settings, distribution, has_sudo_password=has_sudo_password),
     )
     services(name="Run the services", wanted=_services(settings, distribution))
+
+
+def _packages(settings: BaseSettings, distribution: Distribution) -> list[str]:
+    upgrader = [distribution.upgrader] if settings.automatic_upgrades else []
+    return [*distribution.packages, *settings.packages, *upgrader]
 
 
 def _services(settings: BaseSettings, distribution: Distribution) -> list[Service]:
