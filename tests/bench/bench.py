@@ -28,7 +28,7 @@ from tests.bench.playbook import playbook
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 INVENTORY = "inventories/lab.py"
-ROUNDS = 3
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 # what makes initramfs and boot menu be built anew: a minute on an emulated node, for either side
 KEPT = ("/etc/modprobe.d", "/etc/default/grub.d", "/etc/flightline", "/etc/hosts", "/etc/hostname")
 CONSOLE = Console()
@@ -101,12 +101,12 @@ class Bench:
     def converges(self, nodes: Sequence[str]) -> None:
         """Measure a converge that writes everything, and one that changes nothing."""
         ours, theirs = [], []
-        for _ in range(2):
+        for _ in range(ROUNDS):
             self.undo(nodes)
             ours.append(self.ours("apply", nodes, "--no-audit"))
             self.undo(nodes)
             theirs.append(self.ansible(nodes))
-        self.row("first converge", nodes, "ansible-core", ours, theirs)
+        self.row("converge of files and services", nodes, "ansible-core", ours, theirs)
         pairs = [
             (self.ours("apply", nodes, "--no-audit"), self.ansible(nodes)) for _ in range(ROUNDS)
         ]
@@ -116,7 +116,7 @@ class Bench:
         """Measure the audit beside stock testinfra's two SSH backends."""
         runs = self.folder / "runs"
         for backend in ("paramiko", "ssh"):
-            ours = [self.ours("audit", nodes) for _ in range(2)]
+            ours = [self.ours("audit", nodes) for _ in range(ROUNDS)]
             recording = max(runs.glob("*-audit")) / "recording"
             answer = self.stock(backend, recording)
             label = f"testinfra {backend}, {answer['commands']} commands"

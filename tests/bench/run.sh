@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Flightline beside ansible-core and stock testinfra, on the same nodes in one run. `make bench`.
-# BENCH_NODES=8 sets the size of the larger fleet.
+# BENCH_NODES=8 sets the size of the larger fleet, BENCH_ROUNDS=3 how often each is measured. An hour
+# on emulated nodes: a peer that runs Python on the node needs minutes there.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH="$PWD/.venv/bin:$PATH"
