@@ -40,3 +40,10 @@ def test_the_page_of_checks_is_the_registry() -> None:
     command = [sys.executable, "-m", "flightline", "checks", "--format", "markdown"]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert (ROOT / "docs" / "checks.md").read_text() == made, "run `make docs`"
+
+
+def test_the_readme_has_no_gap_left_to_fill() -> None:
+    gaps = re.findall(
+        r"\b[A-Z]+_(?:MINUTES|OUTPUT|COUNT|SENTENCE|TABLE)\b", (ROOT / "README.md").read_text()
+    )
+    assert not gaps
