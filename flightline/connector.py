@@ -131,7 +131,7 @@ class Connector(SSHConnector):
         """Return this connection's SFTP session, opened at its first use."""
         if self.data["ssh_file_transfer_protocol"] != "sftp":
             return SSHConnector.get_file_transfer_connection.__wrapped__(self)
-        if self._sftp is None or self._sftp.get_channel().closed:  # type: ignore[union-attr]
+        if self._sftp is None or self._sftp.get_channel().closed:  # type: ignore[union-attr]  # open
             assert self.client is not None
             self._sftp = self.client.open_sftp()
         return self._sftp
@@ -139,7 +139,7 @@ class Connector(SSHConnector):
     def _put_file(self, filename_or_io: Any, remote_location: str) -> None:
         self._tally()["uploads"] += 1
         with self._told_transfer():
-            super()._put_file(filename_or_io, remote_location)  # type: ignore[no-untyped-call]
+            super()._put_file(filename_or_io, remote_location)  # type: ignore[no-untyped-call]  # untyped
 
     def _get_file(self, remote_filename: str, filename_or_io: str | IO[Any]) -> None:
         self._tally()["downloads"] += 1

@@ -75,7 +75,7 @@ class Client(pyinfra_client.SSHClient):
         return (name, config, forward, policy, files, *rest)
 
     def _parsed(self, *args: Any, **options: Any) -> tuple[Any, ...]:
-        return tuple(super().parse_config(*args, **options))  # type: ignore[no-untyped-call]
+        return tuple(super().parse_config(*args, **options))  # type: ignore[no-untyped-call]  # untyped
 
     def exec_command(self, *args: Any, **options: Any) -> Any:
         """Start a command, as paramiko does; a connection that is gone is an SSHException."""

@@ -43,7 +43,7 @@ def install() -> None:
     logging.getLogger("flightline").addHandler(logging.NullHandler())  # else it goes to stderr
     util._parallel_load_hosts = _load_on_each
     operations._run_host_op = run_operation
-    pyinfra_host.get_fact = _answered_fact  # type: ignore[attr-defined]
+    pyinfra_host.get_fact = _answered_fact  # type: ignore[attr-defined]  # not exported
 
 
 def prepared(
