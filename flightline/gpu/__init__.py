@@ -1,0 +1,1 @@
+"""What a GPU machine says of itself, as records: PCI bus, nvidia-smi, kernel log. Pure parsers."""

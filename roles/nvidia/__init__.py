@@ -1,0 +1,1 @@
+"""NVIDIA driver, fabric manager, persistence, MIG, DCGM."""

@@ -1,0 +1,120 @@
+"""What the GPUs of a node are, and what their driver is declared to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from flightline.settings import Settings
+
+
+class RunFile(Settings):
+    """NVIDIA's installer as a file."""
+
+    url: str
+    """Where it is: https://, or file:// for one that is on the node already."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Its digest; another file is refused."""
+
+
+class ApplicationClocks(Settings):
+    """Clocks that applications get, as `nvidia-smi -ac` takes them."""
+
+    memory_mhz: int = Field(ge=100, le=20_000)
+    """Memory clock, MHz."""
+
+    graphics_mhz: int = Field(ge=100, le=5_000)
+    """Graphics clock, MHz."""
+
+
+class NvidiaSettings(Settings):
+    """The GPUs that a node must have, their driver, and what runs beside it."""
+
+    gpu_model: str | None = None
+    """The GPU's name in the catalog (`flightline catalog list gpus`). None accepts any that the
+    catalog knows; several models on one node are refused either way."""
+
+    gpu_count: int | None = Field(default=None, ge=1, le=32)
+    """GPUs that the node must have. None accepts any number."""
+
+    install: Literal["when-present", "always"] = "when-present"
+    """when-present: a node without a GPU on its bus is left alone. always: also without one, to
+    make images; `branch` and `kernel_modules` must be named then."""
+
+    source: Literal["nvidia", "distribution", "runfile"] = "nvidia"
+    """Where the driver comes from: NVIDIA's repository (the only one with fabric manager, DCGM and
+    every branch), the distribution's (Debian non-free, Ubuntu), or NVIDIA's installer."""
+
+    repository_url: str = "https://developer.download.nvidia.com/compute/cuda/repos"
+    """Where NVIDIA's repository is; a site without internet names its mirror. Packages must carry
+    NVIDIA's signature still."""
+
+    branch: int | None = Field(default=None, ge=470, le=999)
+    """Driver branch, such as 580. None takes the catalog's longest supported one that knows the
+    GPU; with source="distribution" the one that the distribution has."""
+
+    version: str | None = Field(default=None, pattern=r"^\d{3}\.\d{2,3}(\.\d{2})?$")
+    """Exact driver version, such as "580.105.08". None takes the branch's newest at the first
+    install and keeps it. runfile needs it."""
+
+    kernel_modules: Literal["open", "proprietary"] | None = None
+    """Flavour of the kernel modules. None follows the GPU: open from Turing on, proprietary
+    before; Blackwell runs with open ones only."""
+
+    runfile: RunFile | None = None
+    """The installer, where source is "runfile"."""
+
+    hold_packages: bool = True
+    """Keep driver, libraries, fabric manager, DCGM and toolkit at their versions together until
+    Flightline changes them: an unattended upgrade of one stops the GPUs at the next call."""
+
+    secure_boot: Literal["refuse", "signed"] = "refuse"
+    """What to do where Secure Boot is on and modules are built on the node: refuse with the steps,
+    or trust that they are signed with an enrolled machine owner key (checked: the key is)."""
+
+    persistence: bool = True
+    """Keep the driver loaded between jobs (nvidia-persistenced); without, each start takes seconds
+    and counters are lost."""
+
+    fabric_manager: Literal["detect", "on", "off"] = "detect"
+    """detect: on where NVSwitches are on the bus. off on such a machine is refused."""
+
+    imex_nodes: tuple[str, ...] = ()
+    """Addresses of the nodes in this NVLink domain (GB200/GB300 NVL72), for IMEX. Empty: none."""
+
+    module_options: Mapping[str, int | str] = Field(default_factory=dict)
+    """Options of the nvidia module, such as {"NVreg_EnableStreamMemOPs": 1}; checked as loaded."""
+
+    power_limit_watts: int | None = Field(default=None, ge=50, le=2000)
+    """Power limit of each GPU, W, within what the GPU allows. None leaves its default."""
+
+    application_clocks: ApplicationClocks | None = None
+    """Fixed application clocks. None leaves the GPU's own."""
+
+    mig: tuple[str, ...] | None = None
+    """MIG devices of each GPU as profile names, such as ("3g.40gb", "3g.40gb"); () declares MIG
+    off; None leaves it as it is. Applied only to GPUs that nothing uses."""
+
+    ecc: bool = True
+    """Whether ECC must be on, where the GPU has it."""
+
+    dcgm: bool = True
+    """Install DCGM and run its host engine, where the source has it (NVIDIA's repository)."""
+
+    image_cuda: str | None = Field(default=None, pattern=r"^\d{2}\.\d$")
+    """Newest CUDA version inside the container images that will run here, such as "12.8"; the
+    driver must be able to run it. None checks nothing."""
+
+    dtypes: tuple[Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8"], ...] = ()
+    """Number formats that the models here need; a GPU without one of them is refused."""
+
+    upgrade_allowed: bool = False
+    """Whether a driver that is in place may be replaced by another branch or version. False refuses
+    the change: it stops every GPU job on the node."""
+
+    drain_command: str | None = None
+    """Shell command run on the node before a driver is replaced, such as one that takes it out of
+    the load balancer; the upgrade stops when it fails. None: nothing is drained."""
