@@ -1,1 +1,1 @@
-"""What cannot work, said before anything is touched: pure functions over settings, facts, catalog."""
+"""What cannot work, said before anything is touched: over settings, facts, catalog; pure."""
