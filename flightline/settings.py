@@ -6,6 +6,7 @@ is its documentation: meaning, unit, range, what `None` means, and the reason of
 
 from __future__ import annotations
 
+import datetime
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +47,10 @@ class Settings(BaseModel):
         """
         kept = {name: getattr(self, name) for name in self.model_fields_set}
         return type(self)(**{**kept, **(update or {})})
+
+    def warnings(self, today: datetime.date) -> tuple[str, ...]:  # noqa: ARG002 - for those who do
+        """Return what is allowed and unwise on that day, a sentence each; a role overrides it."""
+        return ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data: what `pyinfra INVENTORY debug-inventory` prints."""

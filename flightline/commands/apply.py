@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from flightline.converge.declarations import declared_warnings
 from flightline.converge.events import EventLog, event_log, new_run_folder
 from flightline.converge.progress import Watcher
 from flightline.converge.results import NodeResult
@@ -45,6 +46,8 @@ def command(  # noqa: PLR0917 - click passes them by name
     session, chosen_roles = opened(inventory, limit), Roles(roles)
     groups = batches([host.name for host in session.chosen], batch)
     folder, console = new_run_folder("apply"), Console(stderr=True, soft_wrap=True)
+    for warning in declared_warnings(session.chosen):
+        console.print(f"warning: {warning}", markup=False, highlight=False, style="yellow")
     _keep_logs(folder)
     with event_log(folder) as log:
         results = _converged(inventory, groups, chosen_roles, log, console)

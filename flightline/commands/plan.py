@@ -9,6 +9,7 @@ from dataclasses import asdict
 import click
 
 from flightline.converge import planning
+from flightline.converge.declarations import declared_warnings
 from flightline.converge.planning import NodePlan
 from flightline.converge.session import opened
 from flightline.errors import FlightlineError
@@ -34,6 +35,8 @@ def command(
     input; 3 valid with changes pending, with --detailed-exitcode.
     """
     session = opened(inventory, limit)
+    for warning in declared_warnings(session.chosen):
+        click.echo(f"warning: {warning}", err=True)
     if settings_only:
         click.echo(f"The settings of {len(session.chosen)} nodes are valid.")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 from collections.abc import Iterable, Mapping
 
@@ -27,6 +28,19 @@ def check_declarations(hosts: Iterable[Host]) -> None:
         found |= dict.fromkeys(_mistyped(host, kinds)) | dict.fromkeys(_misnamed(host, kinds))
     if found:
         raise FlightlineError(" ".join(found))
+
+
+def declared_warnings(hosts: Iterable[Host]) -> tuple[str, ...]:
+    """Return what is allowed and unwise in the hosts' settings, each sentence once."""
+    kinds: dict[str, type[Settings]] = {**settings_classes(), "reboot": RebootSettings}
+    today = datetime.datetime.now(datetime.UTC).date()
+    found = (
+        f"{kind.__name__}: {warning}"
+        for host in hosts
+        for name, kind in kinds.items()
+        for warning in declared(host.data, name, kind).warnings(today)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _mistyped(host: Host, kinds: Mapping[str, type[Settings]]) -> list[str]:

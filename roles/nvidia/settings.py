@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from flightline.plan import declared
 from flightline.settings import Settings
 
 
@@ -82,6 +84,9 @@ class NvidiaSettings(Settings):
     fabric_manager: Literal["detect", "on", "off"] = "detect"
     """detect: on where NVSwitches are on the bus. off on such a machine is refused."""
 
+    fabric_manager_version: str | None = Field(default=None, pattern=r"^\d{3}\.\d{2,3}(\.\d{2})?$")
+    """Exact version of the fabric manager. None takes the driver's; any other is refused."""
+
     imex_nodes: tuple[str, ...] = ()
     """Addresses of the nodes in this NVLink domain (GB200/GB300 NVL72), for IMEX. Empty: none."""
 
@@ -118,3 +123,13 @@ class NvidiaSettings(Settings):
     drain_command: str | None = None
     """Shell command run on the node before a driver is replaced, such as one that takes it out of
     the load balancer; the upgrade stops when it fails. None: nothing is drained."""
+
+    @model_validator(mode="after")
+    def _can_work(self) -> Self:
+        if problems := declared.problems(self):
+            raise ValueError(" ".join(problems))
+        return self
+
+    def warnings(self, today: datetime.date) -> tuple[str, ...]:
+        """Return what is wrong with the driver branch on that day."""
+        return declared.warnings(self, today)
