@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -66,7 +67,7 @@ def settings_classes() -> dict[str, type[Settings]]:
     return found
 
 
-def faults(role: str) -> dict[str, dict[str, str]]:
+def faults(role: str) -> dict[str, dict[str, Any]]:
     """Return the faults of a role's checks, from tests/faults; empty where the project has none."""
     path = project.root() / "tests" / "faults" / f"{role}.yaml"
     return _faults(path) if path.is_file() else {}
@@ -81,14 +82,17 @@ def _place(error: Exception) -> str:
     return places[-1] if places else "roles"
 
 
-def _faults(path: Path) -> dict[str, dict[str, str]]:
+def _faults(path: Path) -> dict[str, dict[str, Any]]:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
         raise FlightlineError(f"{path}:{line}: is not YAML.") from None
     if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
-        raise FlightlineError(f"{path}: expected one entry per check with fault, break and mend.")
+        raise FlightlineError(
+            f"{path}: expected one entry per check, with fault, break and mend, "
+            "or with fault, machine and edit."
+        )
     return found
 
 
