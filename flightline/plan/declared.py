@@ -73,7 +73,7 @@ def problems(wanted: Wanted) -> tuple[str, ...]:
         gpu = catalog.gpu(wanted.gpu_model) if wanted.gpu_model else None
     except FlightlineError as error:
         return (f"gpu_model: {error.message}",)
-    return tuple((*_contradictions(wanted), *(on_gpu(wanted, gpu) if gpu else _driver(wanted))))
+    return (*_contradictions(wanted), *(on_gpu(wanted, gpu) if gpu else _driver(wanted)))
 
 
 def on_gpu(wanted: Wanted, gpu: Gpu) -> Iterator[str]:

@@ -39,7 +39,7 @@ def problems(wanted: Wanted, found: Found) -> tuple[str, ...]:
             f"the catalog does not know the GPU {', '.join(strangers)}; add it with its source to "
             "catalog.yaml, see `flightline catalog list gpus`.",
         )
-    return tuple((*_other_than_declared(wanted, gpus, models), *_cannot(wanted, found, models)))
+    return (*_other_than_declared(wanted, gpus, models), *_cannot(wanted, found, models))
 
 
 def model(devices: Sequence[PciDevice]) -> Gpu | None:
