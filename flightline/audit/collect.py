@@ -13,21 +13,33 @@ import re
 import secrets
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from flightline.audit.answers import Answer, missing
 
-COMMAND_SECONDS = 60
-"""A command that runs longer is stopped and its checks are unknown; the slowest honest one, an
-initramfs listing on a busy emulated node, took 12 s (Debian 12, QEMU TCG, 2026-11-21)."""
 
-AT_ONCE = 8
-"""Most commands that a node works on at the same time; never more than it has CPUs, so that none
-is slowed until it looks hung."""
+@dataclass(frozen=True)
+class Pace:
+    """How a node works through a round of commands."""
 
-SCRIPT_SECONDS = 600
-"""How long a node may take for a whole round before it counts as unreachable."""
+    at_once: int
+    """Most commands at the same time; never more than the node has CPUs, so that none is slowed
+    until it looks hung."""
+    command_seconds: int
+    """A command that runs longer is stopped, and its checks are unknown."""
+    script_seconds: int
+    """How long a node may take for a whole round before it counts as unreachable."""
+
+
+READING = Pace(at_once=8, command_seconds=60, script_seconds=600)
+"""For checks that read: the slowest honest command, an initramfs listing on a busy emulated node,
+took 12 s (Debian 12, QEMU TCG, 2026-11-21)."""
+
+LOADING = Pace(at_once=1, command_seconds=3600, script_seconds=6 * 3600)
+"""For checks that load the machine: one at a time, since two would measure each other. DCGM's
+longest level within acceptance, 3, takes 15 minutes (NVSentinel preflight.md, 2026-11-20)."""
 
 LARGEST_BYTES = 4 * 1024 * 1024
 """Bound of one output; eight GPUs' `nvidia-smi -q -x` is 0.36 MB (captured from 8 B200)."""
@@ -41,23 +53,25 @@ def new_marker() -> str:
     return f"flightline-{secrets.token_hex(12)}"
 
 
-def script(commands: Sequence[str], marker: str) -> str:
+def script(commands: Sequence[str], marker: str, pace: Pace = READING) -> str:
     """Return the script that answers the commands, numbered from 0 in the given order."""
     template = resources.files("flightline.audit").joinpath("collect.sh").read_text("utf-8")
     asks = [f"ask {n} {shlex.quote(command)}" for n, command in enumerate(commands)]
-    rows = (asks[first::AT_ONCE] for first in range(min(AT_ONCE, len(asks))))
+    rows = (asks[first :: pace.at_once] for first in range(min(pace.at_once, len(asks))))
     asked = "\n".join(
         f"(\n{row}\n) &\nlane {number}" for number, row in enumerate(map("\n".join, rows), start=1)
     )
     return (
         template.replace("@MARKER@", marker)
-        .replace("@COMMAND_SECONDS@", str(COMMAND_SECONDS))
+        .replace("@COMMAND_SECONDS@", str(pace.command_seconds))
         .replace("@LARGEST_BYTES@", str(LARGEST_BYTES))
         .replace("@ASKED@", asked)
     )
 
 
-def read(commands: Sequence[str], marker: str, printed: str) -> dict[str, Answer]:
+def read(
+    commands: Sequence[str], marker: str, printed: str, pace: Pace = READING
+) -> dict[str, Answer]:
     """Return an answer for every command; one that is missing says why."""
     framed, payload = _frames(marker, printed)
     if payload is None:
@@ -66,13 +80,19 @@ def read(commands: Sequence[str], marker: str, printed: str) -> dict[str, Answer
     streams = dict(_streams(framed, payload))
     ran = {int(number): (int(status), *spans) for number, status, *spans in framed["ran"]}
     return {
-        each: _answer(each, number, ran.get(number), clock - uptime, streams)
+        each: _answer(each, number, ran.get(number), clock - uptime, streams, pace=pace)
         for number, each in enumerate(commands)
     }
 
 
 def _answer(
-    command: str, number: int, ran: Any, booted: float, streams: Mapping[str, bytes | None]
+    command: str,
+    number: int,
+    ran: Any,
+    booted: float,
+    streams: Mapping[str, bytes | None],
+    *,
+    pace: Pace,
 ) -> Answer:
     if ran is None:  # its row of commands was killed on the node, for want of memory perhaps
         return missing(command, "was stopped before its end.")
@@ -84,7 +104,7 @@ def _answer(
         streams.get(f"e{number}") or b"",
         start=booted + begun,
         seconds=done - begun,
-        problem=_problem(number, status, done - begun, streams),
+        problem=_late(status, done - begun, pace) or _oversized(number, streams),
     )
 
 
@@ -124,9 +144,12 @@ def _streams(framed: Framed, payload: bytes) -> Iterator[tuple[str, bytes | None
         at += int(size)
 
 
-def _problem(number: int, status: int, seconds: float, streams: Mapping[str, bytes | None]) -> str:
-    if status in _TIMED_OUT and seconds >= COMMAND_SECONDS - 1:
-        return f"did not end within {COMMAND_SECONDS} s."
+def _late(status: int, seconds: float, pace: Pace) -> str:
+    is_late = status in _TIMED_OUT and seconds >= pace.command_seconds - 1
+    return f"did not end within {pace.command_seconds} s." if is_late else ""
+
+
+def _oversized(number: int, streams: Mapping[str, bytes | None]) -> str:
     if any(streams.get(f"{kind}{number}", b"") is None for kind in "oe"):
         return f"printed more than {LARGEST_BYTES // 1024 // 1024} MiB."
     return ""

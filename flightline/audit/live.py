@@ -11,6 +11,7 @@ from flightline.audit import collect
 from flightline.audit.answers import Answer
 from flightline.audit.backend import Guess
 from flightline.audit.check import Check
+from flightline.audit.collect import READING, Pace
 from flightline.audit.judge import Judged, judge
 from flightline.errors import FlightlineError
 from flightline.settings import Settings, declared
@@ -45,13 +46,15 @@ def audit_session(
     kinds: Mapping[str, type[Settings]],
     guess: Guess,
     progress: Progress | None,
+    *,
+    pace: Pace = READING,
 ) -> list[Audited]:
     """Audit every node of a connected session at once; a bad one does not stop the others."""
     found: dict[str, Audited] = {}
     settings = {host.name: _settings(host, kinds) for host in session.hosts}
 
     def one(host: Any) -> None:
-        found[host.name] = audit_host(host, checks, settings[host.name], guess)
+        found[host.name] = audit_host(host, checks, settings[host.name], guess, pace)
         if progress is not None:
             progress(host.name)
 
@@ -70,7 +73,11 @@ def audit_session(
 
 
 def audit_host(
-    host: Any, checks: Sequence[Check], settings: Mapping[str, Settings], guess: Guess
+    host: Any,
+    checks: Sequence[Check],
+    settings: Mapping[str, Settings],
+    guess: Guess,
+    pace: Pace = READING,
 ) -> Audited:
     """Audit one connected node; a node that stops answering is unreachable, never an exception."""
     began = time.monotonic()
@@ -78,7 +85,7 @@ def audit_host(
 
     def ask(commands: Sequence[str]) -> Mapping[str, Answer]:
         sent.append(len(commands))
-        return ask_by(lambda script: _as_root(host, script), commands)
+        return ask_by(lambda script: _as_root(host, script, pace), commands, pace)
 
     judged, problem = Judged(), None
     try:
@@ -96,10 +103,10 @@ def audit_host(
     )
 
 
-def ask_by(run: Sh, commands: Sequence[str]) -> Mapping[str, Answer]:
+def ask_by(run: Sh, commands: Sequence[str], pace: Pace = READING) -> Mapping[str, Answer]:
     """Ask all commands in one script; every command gets an answer, if only why there is none."""
     marker = collect.new_marker()
-    return collect.read(commands, marker, run(collect.script(commands, marker)))
+    return collect.read(commands, marker, run(collect.script(commands, marker, pace)), pace)
 
 
 def plain(data: Any) -> dict[str, Any]:
@@ -118,14 +125,14 @@ def _settings(host: Any, kinds: Mapping[str, type[Settings]]) -> dict[str, Setti
     return {role: declared(host.data, role, kind) for role, kind in kinds.items()}
 
 
-def _as_root(host: Any, script: str) -> str:
+def _as_root(host: Any, script: str, pace: Pace) -> str:
     # pyinfra is loaded for live nodes only: judging a recording starts without it
     from flightline.transport import run_as_root  # noqa: PLC0415
 
     try:
-        done = run_as_root(host, script, timeout_seconds=collect.SCRIPT_SECONDS)
+        done = run_as_root(host, script, timeout_seconds=pace.script_seconds)
     except TimeoutError:
-        raise Unreachable(f"no answer within {collect.SCRIPT_SECONDS} s.") from None
+        raise Unreachable(f"no answer within {pace.script_seconds} s.") from None
     except (OSError, EOFError, FlightlineError) as error:
         raise Unreachable(f"the connection was lost: {error}.") from None
     if "flightline-" not in done.stdout and done.rc != 0:

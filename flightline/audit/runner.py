@@ -10,6 +10,8 @@ from typing import Any
 from flightline import project
 from flightline.audit import guesses, recording
 from flightline.audit.answers import Answer, missing
+from flightline.audit.check import ACCEPTANCE
+from flightline.audit.collect import LOADING
 from flightline.audit.judge import judge
 from flightline.audit.live import Audited, Progress, audit_session
 from flightline.audit.selection import Selection
@@ -82,6 +84,11 @@ def _connected(
 
 
 def _audited(session: Any, work: Work, progress: Progress | None) -> list[Audited]:
+    if any(each.phase is ACCEPTANCE for each in work.checks):
+        # a guess must not put load on a machine
+        return audit_session(
+            session, work.checks, work.kinds, guesses.detection, progress, pace=LOADING
+        )
     nodes = audit_session(session, work.checks, work.kinds, guesses.load(), progress)
     guesses.save(answer for node in nodes for answer in node.judged.lead_ins())
     return nodes

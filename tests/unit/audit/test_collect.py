@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,12 +18,14 @@ SHELLS = [
 MARKER = "flightline-0123"
 
 
-def asked(commands: list[str], shell: list[str] | None = None) -> list[Answer]:
-    script = collect.script(commands, MARKER)
+def asked(
+    commands: list[str], shell: list[str] | None = None, pace: collect.Pace = collect.READING
+) -> list[Answer]:
+    script = collect.script(commands, MARKER, pace)
     done = subprocess.run(
         shell or ["sh"], input=script, capture_output=True, text=True, check=False
     )
-    return list(collect.read(commands, MARKER, done.stdout).values())
+    return list(collect.read(commands, MARKER, done.stdout, pace).values())
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: str(shell[0]))
@@ -63,11 +66,17 @@ def test_output_beyond_the_limit_is_no_answer() -> None:
     assert found[1].stdout == b"small\n"
 
 
-def test_a_command_that_hangs_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "COMMAND_SECONDS", 1)
-    hung, fine = asked(["sleep 20", "echo fine"])
+def test_a_command_that_hangs_is_no_answer() -> None:
+    pace = collect.Pace(at_once=8, command_seconds=1, script_seconds=60)
+    hung, fine = asked(["sleep 20", "echo fine"], pace=pace)
     assert hung.problem == "did not end within 1 s."
     assert fine.stdout == b"fine\n"
+
+
+def test_commands_that_load_a_machine_run_one_after_the_other() -> None:
+    answers = asked(["sleep 0.3"] * 3, pace=collect.LOADING)
+    for earlier, later in itertools.pairwise(answers):
+        assert later.start >= earlier.start + earlier.seconds - 0.011  # of /proc/uptime
 
 
 def test_a_command_may_end_with_the_status_that_means_timed_out() -> None:
