@@ -136,10 +136,10 @@ def test_a_node_lost_in_the_middle_does_not_stop_the_others(
     session.hosts.append(type(session.hosts[0])("node-2"))
     sound = live._as_root
 
-    def lossy(host: Any, script: str) -> str:
+    def lossy(host: Any, script: str, pace: live.Pace) -> str:
         if host.name == "node-1":
             raise live.Unreachable("the connection was lost.")
-        return sound(host, script)
+        return sound(host, script, pace)
 
     monkeypatch.setattr(live, "_as_root", lossy)
     report = runner.audit("i.py", session=session)
