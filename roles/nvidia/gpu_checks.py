@@ -1,0 +1,188 @@
+"""What must hold of the GPUs as such: all there, all answering, the declared ones, alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from testinfra.host import Host
+
+from flightline.audit.check import CRITICAL, ERROR, check, not_applicable
+from flightline.gpu.evidence import gpus_on_bus
+from flightline.gpu.smi import COMMAND, SmiError, parse_smi
+from roles.nvidia.judging import (
+    Board,
+    Found,
+    alike,
+    boards,
+    conclude,
+    expect,
+    is_lost,
+    report,
+    value,
+)
+from roles.nvidia.settings import NvidiaSettings
+
+ANSWERS = ("nvidia-smi-answers",)
+_RESET = "drain the node, reset the GPU (`nvidia-smi --gpu-reset -i INDEX`); if that fails, reboot"
+
+
+@check(
+    "nvidia-smi-answers",
+    "nvidia-smi gives a whole report",
+    severity=CRITICAL,
+    remedy="see why the driver does not answer: `nvidia-smi; dmesg | grep -E 'NVRM|nvidia'`",
+)
+def smi_answers(host: Host, _nvidia: NvidiaSettings) -> None:
+    said = host.run(COMMAND)
+    try:
+        parse_smi(said.stdout)
+    except SmiError as error:
+        gpus_on_bus(host)
+        printed = (said.stdout.strip() or said.stderr.strip() or "nothing").splitlines()[0]
+        raise AssertionError(
+            f"nvidia-smi ended with exit status {said.exit_status} and printed {printed[:200]!r}, "
+            f"expected its XML report: {error}"
+        ) from None
+
+
+@check(
+    "nvidia-gpu-answering",
+    "every GPU that the driver attached answers",
+    severity=CRITICAL,
+    remedy="reboot; if it comes back, power the node off and on, then reseat or return the GPU",
+    depends=ANSWERS,
+)
+def gpu_answering(host: Host, _nvidia: NvidiaSettings) -> None:
+    shown = report(host)
+    lost = [f"nvidia-smi says {line!r}" for line in shown.lost]
+    lost += [
+        f"GPU {index} ({gpu.address}) does not answer ({gpu.uuid.raw or 'GPU is lost'})"
+        for index, gpu in enumerate(shown.gpus)
+        if is_lost(gpu)
+    ]
+    assert not lost, "; ".join(lost)
+    attached = value(shown.attached_gpus, "how many GPUs the driver attached")
+    assert attached == len(shown.gpus), (
+        f"nvidia-smi lists {len(shown.gpus)} GPUs, expected the {attached} that it calls attached"
+    )
+
+
+@check(
+    "nvidia-gpu-present",
+    "every NVIDIA GPU on the PCI bus is known to the driver",
+    severity=CRITICAL,
+    remedy="`dmesg | grep -i nvrm` says why the driver left it out; (rev ff): power off and on",
+    depends=(*ANSWERS, "nvidia-gpu-answering"),
+)
+def gpu_present(host: Host, _nvidia: NvidiaSettings) -> None:
+    shown = {gpu.address for gpu in report(host).gpus}
+    # vfio-pci holds GPUs that are given to virtual machines: they are not the driver's.
+    ours = [each for each in gpus_on_bus(host) if each.driver != "vfio-pci"]
+    lacking = [
+        f"{each.address} (10de:{each.device}, driver {each.driver or 'none'}) is on the PCI bus "
+        "and not in nvidia-smi's list"
+        for each in ours
+        if each.address not in shown
+    ]
+    lacking += [
+        f"{each.address} answers with all ones: it fell off the bus"
+        for each in ours
+        if each.is_off_the_bus and each.address in shown
+    ]
+    assert not lacking, "; ".join(lacking)
+
+
+@check(
+    "nvidia-gpu-count",
+    "the node has as many GPUs as declared",
+    severity=CRITICAL,
+    remedy="find the absent GPU: `lspci -d 10de:`, the server's BMC log; or correct gpu_count",
+    depends=(*ANSWERS, "nvidia-gpu-answering", "nvidia-gpu-present"),
+)
+def gpu_count(host: Host, nvidia: NvidiaSettings) -> None:
+    found = len(report(host).gpus)
+    if nvidia.gpu_count is None:
+        not_applicable("NvidiaSettings.gpu_count is None: any number is accepted")
+    assert found == nvidia.gpu_count, (
+        f"nvidia-smi lists {found} GPUs, expected {nvidia.gpu_count} (NvidiaSettings.gpu_count)"
+    )
+
+
+@check(
+    "nvidia-gpu-model",
+    "every GPU is of the declared model, or at least one that the catalog knows",
+    severity=CRITICAL,
+    remedy="correct NvidiaSettings.gpu_model, or put the right node into the group",
+    depends=ANSWERS,
+)
+def gpu_model(host: Host, nvidia: NvidiaSettings) -> None:
+    bad, blind = list[str](), list[str]()
+    for board in boards(host):
+        shown = board.smi.product_name.raw or "without a name"
+        if board.model is None:
+            device = board.smi.device_id.raw or "none"
+            blind.append(f"{board}: {shown}, device id {device}, is not in the catalog")
+        elif nvidia.gpu_model not in (None, board.model.id):
+            bad.append(
+                f"{board} is {board.model.id} ({shown}), expected {nvidia.gpu_model} "
+                "(NvidiaSettings.gpu_model)"
+            )
+    conclude(Found(tuple(bad), tuple(blind), is_judged=True))
+
+
+@check(
+    "nvidia-gpu-uniform",
+    "all GPUs of the node are of one model",
+    severity=ERROR,
+    remedy="replace the odd one: engines and collectives run at the pace of the smallest GPU",
+    depends=(*ANSWERS, "nvidia-gpu-model"),
+)
+def gpu_uniform(host: Host, _nvidia: NvidiaSettings) -> None:
+    alike(host, lambda gpu: gpu.device_id, "device id")
+
+
+@check(
+    "nvidia-gpu-memory",
+    "every GPU shows the memory of its model",
+    severity=ERROR,
+    remedy="reset the GPU; if it still shows less, return it: part of its memory is switched off",
+    depends=(*ANSWERS, "nvidia-gpu-model"),
+)
+def gpu_memory(host: Host, _nvidia: NvidiaSettings) -> None:
+    def wrong(board: Board, mib: int) -> str:
+        least = board.known.memory.value * 1024 * 0.97  # 3 %: ECC and firmware differ, GPUs not
+        said = f"shows {mib} MiB, expected at least {least:.0f} MiB ({board.known.id}, catalog)"
+        return "" if mib >= least else said
+
+    expect(host, lambda gpu: gpu.memory_total_mib, wrong, by_model=True)
+
+
+@check(
+    "nvidia-gpu-recovery",
+    "no GPU asks to be reset or rebooted",
+    severity=CRITICAL,
+    remedy=f"do what it asks for: {_RESET}",
+    depends=ANSWERS,
+)
+def gpu_recovery(host: Host, _nvidia: NvidiaSettings) -> None:
+    def wrong(_board: Board, action: str) -> str:
+        asks = action.lower() != "none"
+        return f"asks for {action!r} (gpu_recovery_action), expected 'None'" if asks else ""
+
+    expect(host, lambda gpu: gpu.recovery_action, wrong, since=570)
+
+
+@check(
+    "nvidia-uuid-unique",
+    "every GPU has a UUID of its own",
+    severity=ERROR,
+    remedy="return the board: its identity was copied, and software will take two GPUs for one",
+    depends=ANSWERS,
+)
+def uuid_unique(host: Host, _nvidia: NvidiaSettings) -> None:
+    times = Counter(board.smi.uuid.value for board in boards(host))
+
+    def wrong(_board: Board, uuid: str) -> str:
+        return f"has UUID {uuid}, which {times[uuid]} GPUs have" if times[uuid] > 1 else ""
+
+    expect(host, lambda gpu: gpu.uuid, wrong)

@@ -1,0 +1,201 @@
+"""Judges one reading of every GPU and names those that are wrong: the form of most checks here.
+
+A GPU whose reading is not there is not applicable where the catalog or the driver proves that it
+cannot have it; else it is unreadable, and the check is unknown unless another GPU is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from testinfra.host import Host
+
+from flightline import catalog
+from flightline.audit.check import Unknown, not_applicable, unknown
+from flightline.catalog.model import Gpu
+from flightline.gpu import evidence
+from flightline.gpu.reading import Reading, State
+from flightline.gpu.smi import SmiGpu, SmiReport
+
+T = TypeVar("T")
+
+# What nvidia-smi prints in place of values of a GPU that is gone (NVML's error strings).
+_LOST = re.compile(r"gpu is lost|fallen off the bus|gpu requires reset", re.IGNORECASE)
+
+_STRANGER = "its model is not in the catalog"
+
+
+@dataclass(frozen=True)
+class Board:
+    """One GPU as nvidia-smi shows it, with what the catalog knows of its model."""
+
+    index: int
+    smi: SmiGpu
+    model: Gpu | None
+    """None for a device id that the catalog does not know."""
+    branch: int
+    """The driver's branch, such as 580; 0 when it is not known."""
+
+    def __str__(self) -> str:
+        return f"GPU {self.index} ({self.smi.address})"
+
+    @property
+    def known(self) -> Gpu:
+        """The model; ends the check as unknown where the catalog has none."""
+        if self.model is None:
+            unknown(f"{self}: {_STRANGER}")
+        return self.model
+
+
+Read = Callable[[SmiGpu], Reading[T]]
+Wrong = Callable[[Board, T], str]
+Lacks = Callable[[Gpu], bool]
+
+
+def never(_model: Gpu) -> bool:
+    """Every GPU has it."""
+    return False
+
+
+def maybe(_model: Gpu) -> bool:
+    """Any GPU may be without: boards differ within a model."""
+    return True
+
+
+def report(host: Host) -> SmiReport:
+    """Return nvidia-smi's report; ends as not applicable where the bus has no GPU, else unknown."""
+    try:
+        return evidence.report(host)
+    except Unknown:
+        evidence.gpus_on_bus(host)
+        raise
+
+
+def boards(host: Host) -> tuple[Board, ...]:
+    """Return the GPUs that answer, unknown when none does; nvidia-gpu-answering has the rest."""
+    shown = report(host)
+    found = tuple(
+        Board(index, gpu, _model(gpu), branch(shown))
+        for index, gpu in enumerate(shown.gpus)
+        if not is_lost(gpu)
+    )
+    if not found:
+        unknown("no GPU answers nvidia-smi")
+    return found
+
+
+def branch(shown: SmiReport) -> int:
+    """Return the driver's branch, 0 when the report does not name it."""
+    number = (shown.driver_version.value or "").partition(".")[0]
+    return int(number) if number.isdigit() else 0
+
+
+def is_lost(gpu: SmiGpu) -> bool:
+    """Whether the GPU no longer answers: some value says so, or it cannot even tell who it is."""
+    if gpu.uuid.state is State.TROUBLE:
+        return True
+    values = (getattr(gpu, each.name) for each in fields(gpu))
+    return any(isinstance(each, Reading) and _LOST.search(each.raw) for each in values)
+
+
+def value(reading: Reading[T], what: str) -> T:
+    """Return the value of a reading that is needed; ends the check as unknown without it."""
+    if reading.value is None or not reading.is_there:
+        unknown(f"nvidia-smi does not say {what}: {_why(reading)}")
+    return reading.value
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found on all GPUs, each as a sentence's part that names the GPU."""
+
+    bad: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+    """Not readable: nothing is known."""
+    absent: tuple[str, ...] = ()
+    """Proved not to have it."""
+    is_judged: bool = False
+    """Whether at least one GPU could be judged."""
+
+
+def expect(host: Host, read: Read[T], wrong: Wrong[T], **proofs: Any) -> None:
+    """Judge one reading of every GPU; `proofs` as `examine` takes them."""
+    conclude(examine(host, read, wrong, **proofs))
+
+
+def examine(
+    host: Host,
+    read: Read[T],
+    wrong: Wrong[T],
+    *,
+    lacks: Lacks = never,
+    since: int = 0,
+    by_model: bool = False,
+) -> Found:
+    """Return what the reading is on every GPU; `wrong` says what is wrong with a value, or "".
+
+    `lacks` tells the models that cannot have it, `since` the driver branch that first reports it;
+    `by_model` makes a GPU that the catalog does not know unreadable.
+    """
+    bad, blind, absent, judged = list[str](), list[str](), list[str](), 0
+    for board in boards(host):
+        reading = read(board.smi)
+        if by_model and board.model is None:
+            blind.append(f"{board}: {_STRANGER}")
+        elif reading.is_there and reading.value is not None:
+            judged += 1
+            bad += [f"{board} {said}"] if (said := wrong(board, reading.value)) else []
+        elif proof := _proof(board, reading, lacks, since):
+            absent.append(f"{board}: {proof}")
+        else:
+            blind.append(f"{board}: {_why(reading)}")
+    return Found(tuple(bad), tuple(blind), tuple(absent), judged > 0)
+
+
+def conclude(*found: Found) -> None:
+    """Fail with all that is bad, else end as unknown, else as not applicable, else pass."""
+    bad = [each for part in found for each in part.bad]
+    assert not bad, "; ".join(bad)
+    if blind := [each for part in found for each in part.blind]:
+        unknown("; ".join(blind))
+    if not any(part.is_judged for part in found):
+        not_applicable("; ".join(each for part in found for each in part.absent))
+
+
+def alike(host: Host, read: Read[str], what: str, *, lacks: Lacks = never) -> None:
+    """Expect one value on all GPUs; those that differ from most are named."""
+    there = [read(board.smi).value for board in boards(host) if read(board.smi).is_there]
+    most = Counter(there).most_common(1)[0] if there else ("", 0)
+
+    def wrong(_board: Board, found: str) -> str:
+        same = f"{most[0]} as {most[1]} of {len(there)} GPUs here have"
+        return "" if found == most[0] else f"has {what} {found}, expected {same}"
+
+    expect(host, read, wrong, lacks=lacks)
+
+
+def _model(gpu: SmiGpu) -> Gpu | None:
+    return catalog.gpu_by_device(gpu.device_id.value) if gpu.device_id.value else None
+
+
+def _proof(board: Board, reading: Reading[T], lacks: Lacks, since: int) -> str:
+    """Why this GPU cannot have the value; empty when nothing proves that."""
+    if reading.state is State.TROUBLE:
+        return ""
+    if reading.state is State.MISSING and 0 < board.branch < since:
+        return f"driver {board.branch} does not report {reading.name}, {since} and newer do"
+    if lacks is maybe and reading.is_unsupported:
+        return f"it reports no {reading.name}"
+    if board.model is not None and lacks(board.model):
+        return f"{board.model.name} has no {reading.name} (catalog)"
+    return ""
+
+
+def _why(reading: Reading[T]) -> str:
+    if reading.state is State.MISSING:
+        return f"{reading.name} is not in the answer"
+    return f"{reading.name} is {reading.raw!r}"
