@@ -32,6 +32,28 @@ class ApplicationClocks(Settings):
     """Graphics clock, MHz."""
 
 
+class AcceptanceSettings(Settings):
+    """How the GPUs are loaded by `flightline audit --phase acceptance`."""
+
+    image: str | None = None
+    """Container image that has the programs which the node lacks (nvbandwidth, all_reduce_perf,
+    gpu_burn, python3 with PyTorch); an engine's own image has PyTorch. It must be on the node:
+    nothing is pulled. None uses the node's programs alone; what is on neither is unknown."""
+
+    burn_seconds: int = Field(default=60, ge=30, le=3000)
+    """How long the tensor cores are kept at full power, s. 60: gpu-fryer's default."""
+
+    dcgm_level: Literal[1, 2, 3] = 2
+    """Level of `dcgmi diag`: 1 takes seconds, 2 about 2 minutes and finds most bad GPUs, 3 about
+    15 minutes (NVSentinel preflight.md, read 2026-11-20)."""
+
+    floors: Mapping[str, float] = Field(default_factory=dict)
+    """Other floors than the catalog's, by metric: {"h2d": 48} in the catalog's unit."""
+
+    peer_percent: float = Field(default=3.0, gt=0, le=50)
+    """How far below the median of its node a GPU or link may be, percent."""
+
+
 class NvidiaSettings(Settings):
     """The GPUs that a node must have, their driver, and what runs beside it."""
 
@@ -123,6 +145,9 @@ class NvidiaSettings(Settings):
     drain_command: str | None = None
     """Shell command run on the node before a driver is replaced, such as one that takes it out of
     the load balancer; the upgrade stops when it fails. None: nothing is drained."""
+
+    acceptance: AcceptanceSettings = AcceptanceSettings()
+    """How the GPUs are loaded before go-live."""
 
     @model_validator(mode="after")
     def _can_work(self) -> Self:

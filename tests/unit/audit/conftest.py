@@ -13,6 +13,7 @@ import pytest
 from flightline.audit import check as registry
 from flightline.audit import live
 from flightline.audit.answers import Answer
+from flightline.audit.collect import Pace
 
 SETTINGS = """
 from flightline.settings import Settings
@@ -82,7 +83,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Session:
     """Return a session with one node, `node-1`; `sent` has every script that it was sent."""
     made = Session(Node("node-1"))
 
-    def as_root(node: Node, script: str, pace: live.Pace) -> str:
+    def as_root(node: Node, script: str, pace: Pace) -> str:
         made.sent.append(script)
         done = subprocess.run(["sh"], input=script, capture_output=True, text=True, check=False)
         return done.stdout

@@ -9,6 +9,7 @@ import pytest
 
 from flightline.audit import live, runner
 from flightline.audit.check import Phase
+from flightline.audit.collect import Pace
 from flightline.audit.selection import settings_classes
 from flightline.errors import FlightlineError
 from flightline.report.record import Outcome, Report, Verdict
@@ -136,7 +137,7 @@ def test_a_node_lost_in_the_middle_does_not_stop_the_others(
     session.hosts.append(type(session.hosts[0])("node-2"))
     sound = live._as_root
 
-    def lossy(host: Any, script: str, pace: live.Pace) -> str:
+    def lossy(host: Any, script: str, pace: Pace) -> str:
         if host.name == "node-1":
             raise live.Unreachable("the connection was lost.")
         return sound(host, script, pace)
