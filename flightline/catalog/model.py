@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 Architecture = Literal["volta", "turing", "ampere", "ada", "hopper", "blackwell"]
 Flavour = Literal["open", "proprietary"]
+Severity = Literal["critical", "warning", "info"]
 
 
 class Entry(BaseModel):
@@ -41,21 +42,27 @@ class Gpu(Entry):
     """"9.0"."""
     is_datacenter: bool
     memory: Figure
-    """GiB as nvidia-smi shows it in all, rounded down."""
+    """GiB as nvidia-smi shows it in all, rounded down, with ECC on where there is ECC (it takes 6 % of
+    GDDR memory). Drivers before 510 show up to 3 % less."""
     memory_bandwidth: Figure
     """GB/s, by specification."""
     nvlink_links: int
     """0 for none."""
     nvlink_rate: Figure | None
     """GB/s of one link in one direction."""
-    nvswitch: Literal["none", "some", "all"]
-    """Whether boards with this GPU have NVSwitches: all HGX/DGX H100 do, some A100 do not."""
+    nvlink_by_bridge: bool = False
+    """Whether the links need a bridge between cards: where none is fitted, none is up."""
+    nvswitch: Literal["none", "some", "all", "rack"]
+    """Whether boards with this GPU have NVSwitches: all HGX/DGX H100 do, some A100 do not. "rack"
+    are those whose switches stand in trays of their own: the node runs IMEX, and no fabric
+    manager."""
     pcie_generation: int
+    """What the link to the host runs at under load; the GPU itself may be capable of more."""
     pcie_width: int
     kernel_modules: tuple[Flavour, ...]
     """Flavours that drive it, the better one first."""
     first_branch: int
-    """Oldest driver branch that knows it."""
+    """Oldest driver branch that knows it, 470 at the least."""
     last_branch: int | None
     """Newest driver branch that knows it; None while it is supported."""
     has_mig: bool
@@ -65,14 +72,90 @@ class Gpu(Entry):
     has_fp8: bool
     has_fp4: bool
     power: Figure
-    """W, the default limit by specification."""
+    """W, the default limit by specification; boards for better cooling may have a higher one."""
     bf16: Figure | None
-    """TFLOPS, dense, by specification; None where the GPU has no bf16."""
+    """TFLOPS, dense, by specification; None where the GPU has no bf16 or no figure was found."""
     fp8: Figure | None
     achieved: dict[str, Figure]
     """Published measurements by metric: "memory_bandwidth", "bf16", "fp8", "h2d", "d2h", "p2p",
-    "all_reduce_8" (busbw)."""
+    "all_reduce_8" (busbw of so many GPUs in one node)."""
     floors: dict[str, Figure]
     """The least that a sound node reaches, by the same metrics; where to gate."""
     source: str
     date: datetime.date
+
+
+class DriverBranch(Entry):
+    """One branch of the driver and how long it is kept up."""
+
+    number: int
+    """580."""
+    kind: Literal["production", "new-feature", "long-term"]
+    released: datetime.date
+    """The branch's first release for data centre GPUs."""
+    end_of_life: datetime.date | None
+    """The last day with fixes; None where NVIDIA gives none."""
+    cuda: str
+    """"13.0": the newest CUDA that it runs natively."""
+    flavours: tuple[Flavour, ...]
+    fabric_manager_package: str
+    """As NVIDIA's repository for Debian and Ubuntu names it."""
+    source: str
+    date: datetime.date
+
+
+class CudaRelease(Entry):
+    """One release of the CUDA toolkit."""
+
+    version: str
+    """"12.8"."""
+    driver: str
+    """"570.26": the oldest driver that runs all of it natively."""
+    source: str
+    date: datetime.date
+
+
+class CudaFamily(Entry):
+    """What holds for all releases of one major version of CUDA."""
+
+    major: int
+    driver: str
+    """The oldest driver with minor version compatibility: "525.60.13"."""
+    oldest_capability: str
+    """The oldest compute capability that the toolkit builds for: "7.5"."""
+    source: str
+    date: datetime.date
+
+
+class Xid(Entry):
+    """One code that the driver logs for a GPU (Xid) or an NVSwitch (SXid)."""
+
+    code: int
+    description: str
+    action: str
+    """NVIDIA's word for what to do at once, such as RESET_GPU; empty where none is published."""
+    severity: Severity
+    is_known: bool
+    """False for a code that is not in the catalog; it is critical."""
+    source: str
+    date: datetime.date
+
+
+class RdmaPort(Entry):
+    """What one RDMA port of a rate must carry."""
+
+    rate_gbps: float
+    floor: Figure
+    """Gb/s by ib_write_bw in one direction with large messages."""
+
+
+class Collective(Entry):
+    """What a collective across nodes reached or must reach, as others publish it."""
+
+    gpu: str
+    """The id of the GPU."""
+    nodes: int
+    fabric: str
+    """"8 x NDR400 InfiniBand"."""
+    floor: Figure
+    """GB/s, busbw of all_reduce at a large fixed size."""
