@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from roles.nvidia import (
     gpu_checks,
+    link_checks,
     memory_checks,
+    mode_checks,
+    nvlink_checks,
+    release_checks,
+    state_checks,
 )
 
 __all__ = [
     "gpu_checks",
+    "link_checks",
     "memory_checks",
+    "mode_checks",
+    "nvlink_checks",
+    "release_checks",
+    "state_checks",
 ]

@@ -138,7 +138,7 @@ def gpu_model(host: Host, nvidia: NvidiaSettings) -> None:
     depends=(*ANSWERS, "nvidia-gpu-model"),
 )
 def gpu_uniform(host: Host, _nvidia: NvidiaSettings) -> None:
-    alike(host, lambda gpu: gpu.device_id, "device id")
+    conclude(alike(host, lambda gpu: gpu.device_id, "device id"))
 
 
 @check(

@@ -166,16 +166,16 @@ def conclude(*found: Found) -> None:
         not_applicable("; ".join(each for part in found for each in part.absent))
 
 
-def alike(host: Host, read: Read[str], what: str, *, lacks: Lacks = never) -> None:
-    """Expect one value on all GPUs; those that differ from most are named."""
+def alike(host: Host, read: Read[str], what: str, **proofs: Any) -> Found:
+    """Return which GPUs differ from most others in this reading; `proofs` as for `examine`."""
     there = [read(board.smi).value for board in boards(host) if read(board.smi).is_there]
-    most = Counter(there).most_common(1)[0] if there else ("", 0)
+    most, count = Counter(there).most_common(1)[0] if there else ("", 0)
 
     def wrong(_board: Board, found: str) -> str:
-        same = f"{most[0]} as {most[1]} of {len(there)} GPUs here have"
-        return "" if found == most[0] else f"has {what} {found}, expected {same}"
+        same = f"expected {most} as {count} of {len(there)} GPUs here have"
+        return "" if found == most else f"has {what} {found}, {same}"
 
-    expect(host, read, wrong, lacks=lacks)
+    return examine(host, read, wrong, **proofs)
 
 
 def _model(gpu: SmiGpu) -> Gpu | None:

@@ -1,0 +1,118 @@
+"""What must hold of the modes that GPUs are set to: persistence, compute, MIG, addressing."""
+
+from __future__ import annotations
+
+import re
+
+from testinfra.host import Host
+
+from flightline.audit.check import ERROR, WARNING, check, not_applicable
+from flightline.catalog.model import Gpu
+from roles.nvidia.gpu_checks import ANSWERS
+from roles.nvidia.judging import Board, conclude, examine, expect
+from roles.nvidia.settings import NvidiaSettings
+
+_APPLY = "run `flightline apply --role nvidia`"
+_MIG = f"{_APPLY}; it changes only GPUs that nothing uses"
+
+
+def _no_mig(model: Gpu) -> bool:
+    return not model.has_mig
+
+
+def _no_coherent_cpu(model: Gpu) -> bool:
+    """Only GPUs on a Grace CPU share its page tables: GH200, GB200, GB300."""
+    return not any(re.search(r"\bG[HB]\d00", name) for name in model.product_names)
+
+
+@check(
+    "nvidia-persistence-enabled",
+    "the driver stays loaded on every GPU between jobs",
+    severity=ERROR,
+    remedy=f"{_APPLY}; it runs nvidia-persistenced",
+    depends=ANSWERS,
+)
+def persistence_enabled(host: Host, nvidia: NvidiaSettings) -> None:
+    if not nvidia.persistence:
+        not_applicable("NvidiaSettings.persistence is False")
+
+    def wrong(_board: Board, on: bool) -> str:
+        return "" if on else "has persistence mode off, expected on (NvidiaSettings.persistence)"
+
+    expect(host, lambda gpu: gpu.persistence_mode, wrong)
+
+
+@check(
+    "nvidia-compute-mode",
+    "several processes may use a GPU, as engines and their tools need",
+    severity=ERROR,
+    remedy="`nvidia-smi -c DEFAULT`; look for the start-up script or MPS unit that sets it",
+    depends=ANSWERS,
+)
+def compute_mode(host: Host, _nvidia: NvidiaSettings) -> None:
+    def wrong(_board: Board, mode: str) -> str:
+        fine = mode.lower() == "default"
+        return "" if fine else f"is in compute mode {mode!r}, expected 'Default'"
+
+    expect(host, lambda gpu: gpu.compute_mode, wrong)
+
+
+@check(
+    "nvidia-mig-mode",
+    "MIG is on or off as declared, and no change of it waits for a reset",
+    severity=ERROR,
+    remedy=_MIG,
+    depends=ANSWERS,
+)
+def mig_mode(host: Host, nvidia: NvidiaSettings) -> None:
+    words = {True: "on", False: "off"}
+
+    def now(_board: Board, on: bool) -> str:
+        fine = nvidia.mig is None or on == bool(nvidia.mig)
+        said = f"has MIG {words[on]}, expected {words[not on]} (NvidiaSettings.mig)"
+        return "" if fine else said
+
+    def later(board: Board, on: bool) -> str:
+        fine = on == board.smi.mig_current.value
+        return "" if fine else f"has MIG {words[not on]} and after the next reset {words[on]}"
+
+    conclude(
+        examine(host, lambda gpu: gpu.mig_current, now, lacks=_no_mig),
+        examine(host, lambda gpu: gpu.mig_pending, later, lacks=_no_mig),
+    )
+
+
+@check(
+    "nvidia-mig-layout",
+    "every GPU has the declared MIG devices",
+    severity=ERROR,
+    remedy=_MIG,
+    depends=(*ANSWERS, "nvidia-mig-mode"),
+)
+def mig_layout(host: Host, nvidia: NvidiaSettings) -> None:
+    if not nvidia.mig:
+        not_applicable(f"NvidiaSettings.mig is {nvidia.mig}: no MIG device is declared")
+    profiles = nvidia.mig
+
+    def wrong(board: Board, on: bool) -> str:
+        found = board.smi.mig_devices if on else 0
+        said = f"has {found} MIG devices, expected {len(profiles)}: {', '.join(profiles)}"
+        return "" if found == len(profiles) else f"{said} (NvidiaSettings.mig)"
+
+    expect(host, lambda gpu: gpu.mig_current, wrong, lacks=_no_mig)
+
+
+@check(
+    "nvidia-addressing-mode",
+    "GPUs on a Grace CPU share its page tables (ATS)",
+    severity=WARNING,
+    remedy="remove NVreg options and kernel arguments that turn ATS off (iommu=off), then reboot",
+    depends=ANSWERS,
+)
+def addressing_mode(host: Host, _nvidia: NvidiaSettings) -> None:
+    def wrong(board: Board, mode: str) -> str:
+        if board.model is None or _no_coherent_cpu(board.model):
+            return ""
+        return "" if mode.upper() == "ATS" else f"has addressing mode {mode!r}, expected 'ATS'"
+
+    expect(host, lambda gpu: gpu.addressing_mode, wrong, lacks=_no_coherent_cpu, since=535)
