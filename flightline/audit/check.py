@@ -70,6 +70,7 @@ class Check:
     role: str
     depends: tuple[str, ...]
     function: Callable[..., None]
+    between: Callable[[Any, Any], Any] | None = None
 
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -85,12 +86,14 @@ def check(
     phase: Phase = CONVERGED,
     remedy: str,
     depends: tuple[str, ...] = (),
+    between: Callable[[Any, Any], Any] | None = None,
 ) -> Callable[[F], F]:
     """Register a function `(host, settings)` of `roles/<role>/checks.py` as a check.
 
     `depends` names checks whose failure explains this one: it is then reported as suppressed by
-    them, not as one more alarm. Raises ValueError at import when an id is malformed, does not
-    start with its role's name, or is taken.
+    them, not as one more alarm. `between`, for an acceptance check, returns the RDMA ports that are
+    measured between nodes before it is judged (flightline/acceptance/run.py). Raises ValueError at
+    import when an id is malformed, does not start with its role's name, or is taken.
     """
 
     def register(function: F) -> F:
@@ -99,7 +102,7 @@ def check(
             raise ValueError(f"check id {id!r} is not of the form {role}-subject-aspect")
         if id in REGISTRY and _source(REGISTRY[id].function) != _source(function):
             raise ValueError(f"check id {id!r} is declared twice")
-        REGISTRY[id] = Check(id, claim, severity, phase, remedy, role, depends, function)
+        REGISTRY[id] = Check(id, claim, severity, phase, remedy, role, depends, function, between)
         return function
 
     return register

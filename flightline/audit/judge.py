@@ -55,13 +55,15 @@ def judge(
     settings: Mapping[str, Settings],
     ask: Ask,
     guess: Guess | None = None,
+    *,
+    known: Mapping[str, Answer] | None = None,
 ) -> Judged:
-    """Return a finding for every check.
+    """Return a finding for every check; `known` are answers that need not be asked.
 
     Each round runs the checks that are still open on the answers so far, and asks everything that
     they were missing, and are likely to ask next, in one go.
     """
-    judged = Judged()
+    judged = Judged(answers=dict(known or {}))
     pending = list(checks)
     while pending := [each for each in pending if not _settled(node, each, settings, judged)]:
         if judged.rounds == MOST_ROUNDS:

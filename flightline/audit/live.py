@@ -49,12 +49,18 @@ def audit_session(
     *,
     pace: Pace = READING,
 ) -> list[Audited]:
-    """Audit every node of a connected session at once; a bad one does not stop the others."""
+    """Audit every node of a connected session at once; a bad one does not stop the others.
+
+    What checks judge between nodes is measured first.
+    """
     found: dict[str, Audited] = {}
     settings = {host.name: _settings(host, kinds) for host in session.hosts}
 
+    between = _between(session, checks, settings)
+
     def one(host: Any) -> None:
-        found[host.name] = audit_host(host, checks, settings[host.name], guess, pace)
+        known = between.get(host.name)
+        found[host.name] = audit_host(host, checks, settings[host.name], guess, pace, known=known)
         if progress is not None:
             progress(host.name)
 
@@ -78,6 +84,8 @@ def audit_host(
     settings: Mapping[str, Settings],
     guess: Guess,
     pace: Pace = READING,
+    *,
+    known: Mapping[str, Answer] | None = None,
 ) -> Audited:
     """Audit one connected node; a node that stops answering is unreachable, never an exception."""
     began = time.monotonic()
@@ -89,7 +97,7 @@ def audit_host(
 
     judged, problem = Judged(), None
     try:
-        judged = judge(host.name, checks, settings, ask, guess)
+        judged = judge(host.name, checks, settings, ask, guess, known=known)
     except Unreachable as why:
         problem = str(why)
     return Audited(
@@ -101,6 +109,23 @@ def audit_host(
         remote_commands=len(sent),
         seconds=time.monotonic() - began,
     )
+
+
+def _between(
+    session: Any, checks: Sequence[Check], settings: Mapping[str, Mapping[str, Settings]]
+) -> dict[str, dict[str, Answer]]:
+    """Return what was measured between the nodes, as answers of each; {} where nothing asks it."""
+    found: dict[str, dict[str, Answer]] = {}
+    for check in checks:
+        if check.between is None:
+            continue
+        # pyinfra and its hosts are loaded for live nodes only
+        from flightline.acceptance import run  # noqa: PLC0415
+
+        of_role = {name: values[check.role] for name, values in settings.items()}
+        for name, answer in run.between(session.hosts, of_role, check.between).items():
+            found.setdefault(name, {})[answer.command] = answer
+    return found
 
 
 def ask_by(run: Sh, commands: Sequence[str], pace: Pace = READING) -> Mapping[str, Answer]:
