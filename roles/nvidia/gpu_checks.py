@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from testinfra.host import Host
@@ -23,6 +24,7 @@ from roles.nvidia.judging import (
 from roles.nvidia.settings import NvidiaSettings
 
 ANSWERS = ("nvidia-smi-answers",)
+_INFOROM = re.compile("inforom", re.IGNORECASE)
 _RESET = "drain the node, reset the GPU (`nvidia-smi --gpu-reset -i INDEX`); if that fails, reboot"
 
 
@@ -54,7 +56,7 @@ def smi_answers(host: Host, _nvidia: NvidiaSettings) -> None:
 )
 def gpu_answering(host: Host, _nvidia: NvidiaSettings) -> None:
     shown = report(host)
-    lost = [f"nvidia-smi says {line!r}" for line in shown.lost]
+    lost = [f"nvidia-smi says {line!r}" for line in shown.lost if not _INFOROM.search(line)]
     lost += [
         f"GPU {index} ({gpu.address}) does not answer ({gpu.uuid.raw or 'GPU is lost'})"
         for index, gpu in enumerate(shown.gpus)
@@ -186,3 +188,15 @@ def uuid_unique(host: Host, _nvidia: NvidiaSettings) -> None:
         return f"has UUID {uuid}, which {times[uuid]} GPUs have" if times[uuid] > 1 else ""
 
     expect(host, lambda gpu: gpu.uuid, wrong)
+
+
+@check(
+    "nvidia-inforom-valid",
+    "no GPU has a damaged InfoROM",
+    severity=ERROR,
+    remedy="return the board: what it remembers of its own errors can no longer be trusted",
+    depends=ANSWERS,
+)
+def inforom_valid(host: Host, _nvidia: NvidiaSettings) -> None:
+    damaged = [line for line in report(host).lost if _INFOROM.search(line)]
+    assert not damaged, f"nvidia-smi says {damaged[0]!r}"
