@@ -12,6 +12,7 @@ SUMMARIES = {
     "plan": "Check settings and nodes, and say what an apply would change.",
     "apply": "Make the nodes what the inventory declares, then audit them.",
     "audit": "Judge every check on every node; go or no-go.",
+    "catalog": "Look up GPUs, drivers, Xids: figures with their sources.",
     "checks": "List every check: claim, severity, phase, remedy, fault.",
     "lab": "Real nodes (virtual machines) on this computer.",
 }

@@ -42,8 +42,8 @@ class Gpu(Entry):
     """"9.0"."""
     is_datacenter: bool
     memory: Figure
-    """GiB as nvidia-smi shows it in all, rounded down, with ECC on where there is ECC (it takes 6 % of
-    GDDR memory). Drivers before 510 show up to 3 % less."""
+    """GiB as nvidia-smi shows it in all, rounded down, with ECC on where there is ECC (it takes 6 %
+    of GDDR memory). Drivers before 510 show up to 3 % less."""
     memory_bandwidth: Figure
     """GB/s, by specification."""
     nvlink_links: int
