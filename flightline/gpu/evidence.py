@@ -7,10 +7,29 @@ from functools import lru_cache
 from testinfra.host import Host
 
 from flightline.audit.check import not_applicable, unknown
+from flightline.gpu import smi as nvidia_smi
 from flightline.gpu.bus import SCRIPT, PciDevice, parse_bus
+from flightline.gpu.kernel_log import SCRIPT as KERNEL_LOG
+from flightline.gpu.kernel_log import KernelLog, parse_kernel_log
+from flightline.gpu.smi import SmiError, SmiReport, parse_smi
+
+__all__ = [
+    "KERNEL_LOG",
+    "PCI_BUS",
+    "SMI",
+    "bus",
+    "gpus_on_bus",
+    "kernel_log",
+    "report",
+    "smi",
+    "smi_gpus",
+]
 
 PCI_BUS = SCRIPT
 """Answers `bus`."""
+
+SMI = nvidia_smi.COMMAND
+"""Answers `smi`."""
 
 
 def bus(host: Host) -> tuple[PciDevice, ...]:
@@ -30,6 +49,57 @@ def gpus_on_bus(host: Host) -> tuple[PciDevice, ...]:
     return found
 
 
+def smi(host: Host) -> SmiReport:
+    """Return nvidia-smi's report; unknown when it gives none, with what it said.
+
+    An exit status other than 0 with a whole report is a report: a lost GPU does not hide the rest.
+    """
+    printed = host.run(SMI)
+    try:
+        return _parsed_smi(printed.stdout, printed.stderr)
+    except SmiError as error:
+        said = (printed.stderr.strip() or printed.stdout.strip()).splitlines()
+        why = said[0][:300] if printed.exit_status and said else f"its answer is no report: {error}"
+        unknown(f"nvidia-smi ended with exit status {printed.exit_status}: {why}")
+
+
+def report(host: Host) -> SmiReport:
+    """Return nvidia-smi's report; not applicable where the bus has no GPU, else as `smi`.
+
+    A bare capture has no answer of the bus: the audit derives one from the report itself.
+    """
+    gpus_on_bus(host)
+    return smi(host)
+
+
+def smi_gpus(host: Host) -> tuple[nvidia_smi.SmiGpu, ...]:
+    """Return the GPUs of `report`; unknown when it lists none."""
+    found = report(host).gpus
+    if not found:
+        unknown("nvidia-smi lists no GPU, though the PCI bus has one.")
+    return found
+
+
+def kernel_log(host: Host) -> KernelLog:
+    """Return what the kernel logged of GPUs and PCI since boot; unknown when it cannot be read."""
+    printed = host.run(KERNEL_LOG)
+    try:
+        return _parsed_log(printed.stdout)
+    except ValueError as error:
+        unknown(f"{error}.")
+
+
 @lru_cache(maxsize=16)
 def _parsed_bus(text: str) -> tuple[PciDevice, ...]:
     return parse_bus(text)
+
+
+@lru_cache(maxsize=16)
+def _parsed_smi(stdout: str, stderr: str) -> SmiReport:
+    """Warnings such as "infoROM is corrupted" go to either stream."""
+    return parse_smi(f"{stdout}\n{stderr}" if stderr else stdout)
+
+
+@lru_cache(maxsize=16)
+def _parsed_log(text: str) -> KernelLog:
+    return parse_kernel_log(text)
