@@ -86,7 +86,8 @@ def _problem(kind: type[Settings], item: dict[str, Any]) -> str:
             f"{kind.__name__} has no field {field}; the fields are {', '.join(kind.model_fields)}."
         )
     if item["type"] == "value_error":
-        return f"{kind.__name__}.{field}: {item['ctx']['error']}".rstrip(".") + "."
+        whole = f".{field}" if item["loc"] else ""  # a rule over several fields names them itself
+        return f"{kind.__name__}{whole}: {item['ctx']['error']}".rstrip(".") + "."
     shown = _shown(field, item["input"])
     return (
         f"{kind.__name__}.{field} is {shown}: {item['msg'].lower()}. {_meaning(kind, item)}".strip()

@@ -58,6 +58,10 @@ class Wanted(Protocol):
         """Newest CUDA inside the images, or None."""
 
     @property
+    def image_has_cuda_compat(self) -> bool:
+        """Whether the images carry the forward compatibility package."""
+
+    @property
     def secure_boot(self) -> str:
         """refuse or signed."""
 
@@ -94,6 +98,13 @@ def warnings(wanted: Wanted, today: datetime.date) -> tuple[str, ...]:
         f"driver branch {number} has had no security fixes since {known.end_of_life} "
         f"({known.source}); plan a move to {_lasting(today)}.",
     )
+
+
+def _driver_name(wanted: Wanted) -> str | None:
+    number = branch_of(wanted)
+    if number is None or catalog.branch(number) is None:
+        return None
+    return wanted.version or str(number)
 
 
 def _contradictions(wanted: Wanted) -> Iterator[str]:
@@ -197,15 +208,20 @@ def _can(gpu: Gpu, dtype: str) -> bool:
 
 
 def _cuda(wanted: Wanted, gpu: Gpu | None) -> Iterator[str]:
-    number = branch_of(wanted)
-    driver = wanted.version or (str(number) if number else None)
-    if not (wanted.image_cuda and driver) or (number and catalog.branch(number) is None):
+    driver = _driver_name(wanted)
+    if not (wanted.image_cuda and driver):
         return
     fit = catalog.runs_cuda(driver, wanted.image_cuda, gpu)
     if fit.is_impossible:
         yield (
             f"image_cuda {wanted.image_cuda}: {fit.sentence.rstrip('.')}; declare a newer branch, "
             "or serve images with an older CUDA."
+        )
+    elif fit.needs_forward_package and not wanted.image_has_cuda_compat:
+        yield (
+            f"image_cuda {wanted.image_cuda} is above what driver {driver} runs by itself; declare "
+            "a newer branch, or image_has_cuda_compat=True where the images carry NVIDIA's "
+            "cuda-compat package and the GPUs are for data centres."
         )
 
 

@@ -135,6 +135,10 @@ class NvidiaSettings(Settings):
     """Newest CUDA version inside the container images that will run here, such as "12.8"; the
     driver must be able to run it. None checks nothing."""
 
+    image_has_cuda_compat: bool = False
+    """Whether these images carry NVIDIA's cuda-compat package, which lets a data centre GPU run a
+    CUDA above its driver's. False: such a pair is refused."""
+
     dtypes: tuple[Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8"], ...] = ()
     """Number formats that the models here need; a GPU without one of them is refused."""
 
