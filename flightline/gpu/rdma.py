@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flightline.gpu.pci_config import parse_config
-from flightline.gpu.rdma_records import Gid, Interface, RdmaDevice, RdmaPort, RdmaReport
+from flightline.gpu.rdma_records import Gid, Interface, PciLink, RdmaDevice, RdmaPort, RdmaReport
 
 __all__ = ["SCRIPT", "Gid", "Interface", "RdmaDevice", "RdmaPort", "RdmaReport", "parse_rdma"]
 
@@ -60,6 +60,12 @@ def _device(name: str, said: Said) -> RdmaDevice:
         driver=one("driver"),
         numa_node=_whole(one("device/numa_node")),
         is_virtual_function=one("virtual_function") == "yes",
+        link=PciLink(
+            lanes=_whole(one("device/current_link_width")),
+            max_lanes=_whole(one("device/max_link_width")),
+            speed_gts=_speed(one("device/current_link_speed")),
+            max_speed_gts=_speed(one("device/max_link_speed")),
+        ),
         express=parse_config(one("config")),
         verbs=next(iter(_owned(said, "verbs", name)), ""),
         management=_owned(said, "mad", name),
@@ -154,6 +160,12 @@ def _one(said: Said, place: str) -> str:
 def _whole(text: str) -> int | None:
     """A number in decimal or, with 0x, hexadecimal; None for none and for the kernel's -1."""
     return int(text, 0) if re.fullmatch(r"0x[0-9a-fA-F]+|\d+", text) else None
+
+
+def _speed(text: str) -> float | None:
+    """From "32.0 GT/s PCIe"; None for "Unknown"."""
+    found = re.match(r"([0-9.]+) GT/s", text)
+    return float(found[1]) if found else None
 
 
 def _natural(name: str) -> list[str | int]:

@@ -41,7 +41,8 @@ device() {
         echo "pci:${at##*/}"
         echo "driver:${driver##*/}"
         if [ -e device/physfn ]; then echo "virtual_function:yes"; fi
-        values device/numa_node
+        values device/numa_node device/current_link_width device/max_link_width \
+            device/current_link_speed device/max_link_speed
         echo "config:$(od -An -v -tx1 -N256 device/config | tr -d ' \n')"
         for interface in device/net/*; do
             if [ -e "$interface" ]; then echo "device/net:${interface##*/}"; fi

@@ -60,6 +60,16 @@ class RdmaPort:
 
 
 @dataclass(frozen=True)
+class PciLink:
+    """A device's PCIe link now, and the most that the device can do; None where not known."""
+
+    lanes: int | None
+    max_lanes: int | None
+    speed_gts: float | None
+    max_speed_gts: float | None
+
+
+@dataclass(frozen=True)
 class RdmaDevice:
     """One RDMA device; a software one (Soft-RoCE) has no PCI address."""
 
@@ -71,6 +81,7 @@ class RdmaDevice:
     driver: str
     numa_node: int | None
     is_virtual_function: bool
+    link: PciLink
     express: PciExpress | None
     """What its PCI configuration says; None where it cannot be read."""
     verbs: str

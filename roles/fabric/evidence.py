@@ -3,6 +3,27 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+from testinfra.host import Host
+
+from flightline.audit.check import not_applicable, unknown
+from flightline.gpu.rdma import SCRIPT, RdmaPort, RdmaReport, parse_rdma
+from roles.fabric import wanted
+from roles.fabric.settings import FabricSettings
+
+RDMA = SCRIPT
+"""Answers `report`."""
+
+VERBS = "LC_ALL=C ibv_devinfo"
+"""Answers `verbs`."""
+
+NCCL = f"cat {wanted.NCCL_CONF}"
+VIRTUAL = "systemd-detect-virt"
 
 BRIDGES = """\
 for slot in /sys/bus/pci/devices/*; do
@@ -40,3 +61,125 @@ def redirecting(printed: str) -> tuple[str, ...]:
         for pair in pairs
         if len(pair) == 2 and re.fullmatch("[0-9a-f]{4}", pair[1]) and int(pair[1], 16) & REDIRECTS
     )
+
+
+@dataclass(frozen=True)
+class VerbsPort:
+    """A port as a program that uses libibverbs sees it; MTUs in bytes."""
+
+    active_mtu: int
+    max_mtu: int
+
+
+def report(host: Host, settings: FabricSettings) -> RdmaReport:
+    """Return what RDMA the node has; ends the check as not applicable where none is meant to be."""
+    found = _understood(_parsed, host.run(RDMA).stdout)
+    if not wanted.concerns(settings, found):
+        not_applicable(
+            'FabricSettings.enabled is "off"'
+            if settings.enabled == "off"
+            else "no device in /sys/class/infiniband and no InfiniBand card on the PCI bus"
+        )
+    return found
+
+
+def compute_ports(host: Host, settings: FabricSettings) -> tuple[RdmaPort, ...]:
+    """Return the compute ports; ends the check as not applicable without any."""
+    ports = wanted.compute_ports(settings, report(host, settings))
+    if not ports:
+        not_applicable("no compute port is there; fabric-devices-present judges that")
+    return ports
+
+
+def verbs(host: Host) -> dict[str, VerbsPort]:
+    """Return the ports that libibverbs opens, by "device:port"; empty where it finds no device.
+
+    Ends the check as unknown where ibv_devinfo is not installed.
+    """
+    answer = host.run(VERBS)
+    if answer.rc == 127:  # the shell's status for a program that is not there
+        unknown("ibv_devinfo is not installed")
+    return parse_verbs(answer.stdout)
+
+
+def parse_verbs(printed: str) -> dict[str, VerbsPort]:
+    """Return the ports in the output of ibv_devinfo.
+
+    Real lines (rdma-core 44, Debian 12): "hca_id:	rxe_eth1", "		port:	1",
+    "			active_mtu:		4096 (5)".
+    """
+    found: dict[str, dict[str, int]] = {}
+    device = port = ""
+    for line in printed.splitlines():
+        key, _, value = line.strip().partition(":")
+        if key == "hca_id":
+            device = value.strip()
+        elif key == "port":
+            port = f"{device}:{value.strip()}"
+        elif key in ("active_mtu", "max_mtu"):
+            found.setdefault(port, {})[key] = int(value.split()[0])
+    return {name: VerbsPort(**values) for name, values in found.items() if len(values) == 2}
+
+
+@dataclass(frozen=True)
+class StackPackages:
+    """What of the declared packages is there."""
+
+    family: str
+    wanted: tuple[str, ...]
+    installed: frozenset[str]
+    held: frozenset[str]
+
+
+def packages(host: Host, settings: FabricSettings) -> StackPackages:
+    """Return the state of the stack's packages; one question, whatever the distribution."""
+    names = {family: wanted.packages(settings, family) for family in ("debian", "rhel")}
+    listed = {family: shlex.join(each) for family, each in names.items()}
+    lines = host.run(
+        "if command -v dpkg-query >/dev/null; then echo debian; dpkg-query -W "
+        f"-f '${{db:Status-Abbrev}} ${{Package}}\n' {listed['debian']}; else echo rhel; "
+        f"rpm -q --qf 'ii %{{NAME}}\n' {listed['rhel']}; "
+        "sed 's/^/lock /' /etc/dnf/plugins/versionlock.list; fi 2>/dev/null"
+    ).stdout.splitlines()
+    family = lines[0] if lines else "debian"
+    words = [line.split() for line in lines if len(line.split()) == 2]
+    installed = {name for status, name in words if status[1:2] == "i"}
+    locks = [lock for status, lock in words if status == "lock"]
+    held = {name for status, name in words if status[:1] == "h"}
+    held |= {
+        name for name in installed for lock in locks if re.match(rf"{re.escape(name)}-\d", lock)
+    }
+    return StackPackages(family, names[family], frozenset(installed), frozenset(held))
+
+
+def is_virtual(host: Host) -> bool:
+    """Return whether the node is a guest, whose PCIe settings are the hypervisor's."""
+    return str(host.run(VIRTUAL).stdout).strip() != "none"
+
+
+def nccl(host: Host, settings: FabricSettings) -> dict[str, str]:
+    """Return the variables of /etc/nccl.conf, as NCCL would read them."""
+    if not settings.nccl_conf:
+        not_applicable("FabricSettings.nccl_conf is False")
+    lines = (line.partition("=") for line in host.run(NCCL).stdout.splitlines())
+    return {name.strip(): value for name, sign, value in lines if sign and name[:1] != "#"}
+
+
+T = TypeVar("T")
+
+
+def _understood(parse: Callable[[str], T], printed: str) -> T:
+    try:
+        return parse(printed)
+    except ValueError as error:
+        unknown(f"{error}.")
+
+
+@lru_cache(maxsize=16)
+def _parsed(printed: str) -> RdmaReport:
+    return parse_rdma(printed)
+
+
+def redirecting_bridges(host: Host) -> tuple[str, ...]:
+    """Return the bridges above GPUs and HCAs whose ACS redirects peer traffic; else unknown."""
+    return _understood(redirecting, host.run(ACCESS_CONTROL).stdout)

@@ -7,8 +7,8 @@ from flightline.errors import FlightlineError, NodeRefused
 from flightline.facts.node import NodeFacts
 from flightline.operations.bundle import Absent, Directory, File, Item
 from flightline.templates import render
+from roles.fabric import wanted
 from roles.fabric.settings import DocaSettings, FabricSettings
-from roles.fabric.wanted import inbox_packages
 
 SOURCES = "/etc/apt/sources.list.d/doca.sources"
 KEYRING = "/etc/apt/keyrings/doca.asc"
@@ -24,9 +24,7 @@ def packages(settings: FabricSettings, node: NodeFacts) -> tuple[str, ...]:
             f"{node.distribution} {node.version} is not a system this role knows; expected Debian, "
             "Ubuntu or the RHEL family."
         )
-    if settings.doca is not None:
-        return (*settings.doca.packages, "pciutils")
-    return inbox_packages(node.family)
+    return wanted.packages(settings, node.family)
 
 
 def repository(settings: FabricSettings, node: NodeFacts) -> tuple[Item, ...]:

@@ -128,6 +128,13 @@ def inbox_packages(family: str) -> tuple[str, ...]:
     )
 
 
+def packages(settings: FabricSettings, family: str) -> tuple[str, ...]:
+    """Return what is installed on a node of this family, debian or rhel."""
+    if settings.doca is not None:
+        return (*settings.doca.packages, "pciutils")
+    return inbox_packages(family)
+
+
 def held_packages(settings: FabricSettings, family: str) -> tuple[str, ...]:
     """Return what no upgrade may touch: the stack itself, not the system's tools beside it."""
     if not settings.hold_packages:
