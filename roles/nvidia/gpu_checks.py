@@ -7,18 +7,15 @@ from collections import Counter
 
 from testinfra.host import Host
 
-from flightline.audit.check import CRITICAL, ERROR, check, not_applicable
-from flightline.gpu.evidence import gpus_on_bus
-from flightline.gpu.smi import COMMAND, SmiError, parse_smi
+from flightline.audit.check import CRITICAL, ERROR, Unknown, check, not_applicable
+from flightline.gpu.evidence import SMI, gpus_on_bus, report, smi
 from roles.nvidia.judging import (
     Board,
-    Found,
     alike,
     boards,
     conclude,
     expect,
     is_lost,
-    report,
     value,
 )
 from roles.nvidia.settings import NvidiaSettings
@@ -30,21 +27,21 @@ _RESET = "drain the node, reset the GPU (`nvidia-smi --gpu-reset -i INDEX`); if 
 
 @check(
     "nvidia-smi-answers",
-    "nvidia-smi gives a whole report",
+    "nvidia-smi gives a whole report, and a GPU answers it",
     severity=CRITICAL,
     remedy="see why the driver does not answer: `nvidia-smi; dmesg | grep -E 'NVRM|nvidia'`",
 )
 def smi_answers(host: Host, _nvidia: NvidiaSettings) -> None:
-    said = host.run(COMMAND)
+    host.run(SMI)  # asked before the bus is known, so that both come in one round trip
+    gpus = gpus_on_bus(host)
     try:
-        parse_smi(said.stdout)
-    except SmiError as error:
-        gpus_on_bus(host)
-        printed = (said.stdout.strip() or said.stderr.strip() or "nothing").splitlines()[0]
-        raise AssertionError(
-            f"nvidia-smi ended with exit status {said.exit_status} and printed {printed[:200]!r}, "
-            f"expected its XML report: {error}"
-        ) from None
+        shown = smi(host)
+    except Unknown as why:
+        raise AssertionError(str(why)) from None
+    assert not all(map(is_lost, shown.gpus)), (
+        f"none of the {len(gpus)} GPUs on the PCI bus answers nvidia-smi, which lists "
+        f"{', '.join(gpu.address for gpu in shown.gpus) or 'none'}"
+    )
 
 
 @check(
@@ -118,18 +115,13 @@ def gpu_count(host: Host, nvidia: NvidiaSettings) -> None:
     depends=ANSWERS,
 )
 def gpu_model(host: Host, nvidia: NvidiaSettings) -> None:
-    bad, blind = list[str](), list[str]()
-    for board in boards(host):
-        shown = board.smi.product_name.raw or "without a name"
-        if board.model is None:
-            device = board.smi.device_id.raw or "none"
-            blind.append(f"{board}: {shown}, device id {device}, is not in the catalog")
-        elif nvidia.gpu_model not in (None, board.model.id):
-            bad.append(
-                f"{board} is {board.model.id} ({shown}), expected {nvidia.gpu_model} "
-                "(NvidiaSettings.gpu_model)"
-            )
-    conclude(Found(tuple(bad), tuple(blind), is_judged=True))
+    wanted = nvidia.gpu_model
+
+    def wrong(board: Board, _device: str) -> str:
+        said = f"is {board.known.id} ({board.smi.product_name.raw}), expected {wanted}"
+        return "" if wanted in (None, board.known.id) else f"{said} (NvidiaSettings.gpu_model)"
+
+    expect(host, lambda gpu: gpu.device_id, wrong, by_model=True)
 
 
 @check(

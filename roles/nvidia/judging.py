@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from testinfra.host import Host
 
 from flightline import catalog
-from flightline.audit.check import Unknown, not_applicable, unknown
+from flightline.audit.check import not_applicable, unknown
 from flightline.catalog.model import Gpu
-from flightline.gpu import evidence
+from flightline.gpu.evidence import report
 from flightline.gpu.reading import Reading, State
 from flightline.gpu.smi import SmiGpu, SmiReport
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 # What nvidia-smi prints in place of values of a GPU that is gone (NVML's error strings).
 _LOST = re.compile(r"gpu is lost|fallen off the bus|gpu requires reset", re.IGNORECASE)
 
-_STRANGER = "its model is not in the catalog"
+STRANGER = "is of a model that is not in the catalog"
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Board:
     """None for a device id that the catalog does not know."""
     branch: int
     """The driver's branch, such as 580; 0 when it is not known."""
+    among: int
+    """How many GPUs of the node answer."""
 
     def __str__(self) -> str:
         return f"GPU {self.index} ({self.smi.address})"
@@ -47,7 +49,7 @@ class Board:
     def known(self) -> Gpu:
         """The model; ends the check as unknown where the catalog has none."""
         if self.model is None:
-            unknown(f"{self}: {_STRANGER}")
+            unknown(f"{self} {STRANGER}")
         return self.model
 
 
@@ -66,26 +68,15 @@ def maybe(_model: Gpu) -> bool:
     return True
 
 
-def report(host: Host) -> SmiReport:
-    """Return nvidia-smi's report; ends as not applicable where the bus has no GPU, else unknown."""
-    try:
-        return evidence.report(host)
-    except Unknown:
-        evidence.gpus_on_bus(host)
-        raise
-
-
 def boards(host: Host) -> tuple[Board, ...]:
     """Return the GPUs that answer, unknown when none does; nvidia-gpu-answering has the rest."""
     shown = report(host)
-    found = tuple(
-        Board(index, gpu, _model(gpu), branch(shown))
-        for index, gpu in enumerate(shown.gpus)
-        if not is_lost(gpu)
-    )
-    if not found:
+    answer = [(index, gpu) for index, gpu in enumerate(shown.gpus) if not is_lost(gpu)]
+    if not answer:
         unknown("no GPU answers nvidia-smi")
-    return found
+    return tuple(
+        Board(index, gpu, _model(gpu), branch(shown), len(answer)) for index, gpu in answer
+    )
 
 
 def branch(shown: SmiReport) -> int:
@@ -105,18 +96,21 @@ def is_lost(gpu: SmiGpu) -> bool:
 def value(reading: Reading[T], what: str) -> T:
     """Return the value of a reading that is needed; ends the check as unknown without it."""
     if reading.value is None or not reading.is_there:
-        unknown(f"nvidia-smi does not say {what}: {_why(reading)}")
+        unknown(f"nvidia-smi does not say {what}: it {_why(reading)}")
     return reading.value
+
+
+Said = tuple[Board, str]
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was found on all GPUs, each as a sentence's part that names the GPU."""
+    """What was found on all GPUs: each time a GPU, and what there is to say of it."""
 
-    bad: tuple[str, ...] = ()
-    blind: tuple[str, ...] = ()
+    bad: tuple[Said, ...] = ()
+    blind: tuple[Said, ...] = ()
     """Not readable: nothing is known."""
-    absent: tuple[str, ...] = ()
+    absent: tuple[Said, ...] = ()
     """Proved not to have it."""
     is_judged: bool = False
     """Whether at least one GPU could be judged."""
@@ -141,29 +135,45 @@ def examine(
     `lacks` tells the models that cannot have it, `since` the driver branch that first reports it;
     `by_model` makes a GPU that the catalog does not know unreadable.
     """
-    bad, blind, absent, judged = list[str](), list[str](), list[str](), 0
+    bad, blind, absent, judged = list[Said](), list[Said](), list[Said](), 0
     for board in boards(host):
         reading = read(board.smi)
         if by_model and board.model is None:
-            blind.append(f"{board}: {_STRANGER}")
+            blind.append((board, STRANGER))
         elif reading.is_there and reading.value is not None:
             judged += 1
-            bad += [f"{board} {said}"] if (said := wrong(board, reading.value)) else []
+            bad += [(board, said)] if (said := wrong(board, reading.value)) else []
         elif proof := _proof(board, reading, lacks, since):
-            absent.append(f"{board}: {proof}")
+            absent.append((board, proof))
         else:
-            blind.append(f"{board}: {_why(reading)}")
+            blind.append((board, _why(reading)))
     return Found(tuple(bad), tuple(blind), tuple(absent), judged > 0)
 
 
 def conclude(*found: Found) -> None:
     """Fail with all that is bad, else end as unknown, else as not applicable, else pass."""
-    bad = [each for part in found for each in part.bad]
-    assert not bad, "; ".join(bad)
-    if blind := [each for part in found for each in part.blind]:
-        unknown("; ".join(blind))
+    bad = _sentences(each for part in found for each in part.bad)
+    assert not bad, bad
+    if blind := _sentences(each for part in found for each in part.blind):
+        unknown(blind)
     if not any(part.is_judged for part in found):
-        not_applicable("; ".join(each for part in found for each in part.absent))
+        not_applicable(_sentences(each for part in found for each in part.absent))
+
+
+def _sentences(said: Iterable[Said]) -> str:
+    """One sentence for all GPUs of which there is the same to say."""
+    whom: dict[str, list[Board]] = {}
+    for board, text in said:
+        whom.setdefault(text, []).append(board)
+    return "; ".join(_sentence(who, text) for text, who in whom.items())
+
+
+def _sentence(who: list[Board], text: str) -> str:
+    if len(who) == 1:
+        return f"{who[0]} {text}"
+    everyone = len(who) == who[0].among
+    names = f"all {len(who)} GPUs" if everyone else ", ".join(map(str, who))
+    return f"{names}: each {text}"
 
 
 def alike(host: Host, read: Read[str], what: str, **proofs: Any) -> Found:
@@ -187,15 +197,15 @@ def _proof(board: Board, reading: Reading[T], lacks: Lacks, since: int) -> str:
     if reading.state is State.TROUBLE:
         return ""
     if reading.state is State.MISSING and 0 < board.branch < since:
-        return f"driver {board.branch} does not report {reading.name}, {since} and newer do"
+        return f"has driver {board.branch}, which does not report {reading.name} ({since} and newer do)"
     if lacks is maybe and reading.is_unsupported:
-        return f"it reports no {reading.name}"
+        return f"reports no {reading.name}"
     if board.model is not None and lacks(board.model):
-        return f"{board.model.name} has no {reading.name} (catalog)"
+        return f"is a {board.model.name}, which has no {reading.name} (catalog)"
     return ""
 
 
 def _why(reading: Reading[T]) -> str:
     if reading.state is State.MISSING:
-        return f"{reading.name} is not in the answer"
-    return f"{reading.name} is {reading.raw!r}"
+        return f"does not report {reading.name}"
+    return f"reports {reading.raw!r} for {reading.name}"

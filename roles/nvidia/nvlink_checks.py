@@ -11,7 +11,7 @@ from flightline.catalog.model import Gpu
 from flightline.gpu import nvlink
 from flightline.gpu.nvlink import GpuLinks, parse_nvlink
 from roles.nvidia.gpu_checks import ANSWERS
-from roles.nvidia.judging import Board, Found, alike, boards, conclude, examine, report
+from roles.nvidia.judging import STRANGER, Board, Found, Said, alike, boards, conclude, examine
 from roles.nvidia.settings import NvidiaSettings
 
 _GOOD_HEALTH = ("healthy", "full", "false", "no", "none", "not supported")
@@ -95,40 +95,41 @@ def fabric_cluster(host: Host, _nvidia: NvidiaSettings) -> None:
     depends=(*ANSWERS, "nvidia-fabric-trained"),
 )
 def fabric_health(host: Host, _nvidia: NvidiaSettings) -> None:
-    bad, blind, judged = list[str](), list[str](), 0
+    bad, blind, judged = list[Said](), list[Said](), 0
     for board in boards(host):
         for name, reading in board.smi.fabric_health.items():
             if reading.is_there:
                 judged += 1
                 good = str(reading.value).lower() in _GOOD_HEALTH
-                bad += [] if good else [f"{board} reports fabric {name} {reading.value!r}"]
+                bad += [] if good else [(board, f"reports fabric {name} {reading.value!r}")]
             elif not reading.is_unsupported:
-                blind.append(f"{board}: {reading.name} is {reading.raw!r}")
-    proof = f"driver {report(host).driver_version.raw} reports no fabric health on these GPUs"
-    conclude(Found(tuple(bad), tuple(blind), (proof,), judged > 0))
+                blind.append((board, f"reports {reading.raw!r} for {reading.name}"))
+    absent = tuple((board, "reports no fabric health") for board in boards(host))
+    conclude(Found(tuple(bad), tuple(blind), absent, judged > 0))
 
 
 def _no_fabric(model: Gpu) -> bool:
-    """Ampere boards with NVSwitches do not report it either."""
-    return model.nvswitch != "all"
+    """Boards with NVSwitches before Hopper do not report it either."""
+    reports = model.architecture not in ("volta", "turing", "ampere", "ada")
+    return model.nvswitch not in ("all", "rack") or not reports
 
 
 def _each_with_links(host: Host, wrong: Callable[[Board, GpuLinks], str]) -> Found:
     """Judge the links of every GPU that has NVLinks and the means to use them."""
-    bad, blind, absent, judged = list[str](), list[str](), list[str](), 0
+    bad, blind, absent, judged = list[Said](), list[Said](), list[Said](), 0
     linked = [board for board in boards(host) if board.model is None or board.model.nvlink_links]
     links = _links(host) if linked else {}
     for board in boards(host):
         found = links.get(board.index)
         if board.model is None:
-            blind.append(f"{board}: its model is not in the catalog")
+            blind.append((board, STRANGER))
         elif proof := _without_links(board, board.model, found):
-            absent.append(f"{board}: {proof}")
+            absent.append((board, proof))
         elif found is None:
-            blind.append(f"{board}: nvidia-smi nvlink does not list it")
+            blind.append((board, "is not listed by nvidia-smi nvlink"))
         else:
             judged += 1
-            bad += [f"{board} {said}"] if (said := wrong(board, found)) else []
+            bad += [(board, said)] if (said := wrong(board, found)) else []
     return Found(tuple(bad), tuple(blind), tuple(absent), judged > 0)
 
 
@@ -142,10 +143,10 @@ def _links(host: Host) -> dict[int, GpuLinks]:
 def _without_links(board: Board, model: Gpu, found: GpuLinks | None) -> str:
     """Why this GPU has no NVLinks to judge; empty when it has."""
     if not model.nvlink_links:
-        return f"{model.name} has no NVLink (catalog)"
+        return f"is a {model.name}, which has no NVLink (catalog)"
     if board.smi.mig_current.value is True:
-        return "MIG is on, which switches NVLink off"
+        return "has MIG on, which switches NVLink off"
     is_card = model.nvswitch == "none" and not any("SXM" in each for each in model.product_names)
     if is_card and found is not None and not found.active:
-        return "no NVLink bridge is fitted to this card"
+        return "is a card without an NVLink bridge: no link is up"
     return ""

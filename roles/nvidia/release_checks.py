@@ -9,6 +9,7 @@ from testinfra.host import Host
 from flightline import catalog
 from flightline.audit.check import CRITICAL, ERROR, WARNING, check, not_applicable, unknown
 from flightline.errors import FlightlineError
+from flightline.gpu.evidence import report
 from flightline.gpu.smi import SmiReport
 from roles.nvidia.gpu_checks import ANSWERS
 from roles.nvidia.judging import (
@@ -19,7 +20,6 @@ from roles.nvidia.judging import (
     conclude,
     expect,
     maybe,
-    report,
     value,
 )
 from roles.nvidia.settings import NvidiaSettings
