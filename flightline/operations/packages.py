@@ -155,11 +155,14 @@ refresh() {
 }
 """
 
+APT_SHELL = f"wait_seconds={LOCK_WAIT_SECONDS}\nrefresh_minutes={REFRESH_MINUTES}\n{_APT}"
+"""Shell functions for others: `refresh` the index, `apt` as every role calls it."""
+
 
 def _apt(
     wrong: Sequence[str], unwanted: Sequence[str], unheld: Sequence[str]
 ) -> Generator[StringCommand]:
-    script = f"wait_seconds={LOCK_WAIT_SECONDS}\nrefresh_minutes={REFRESH_MINUTES}\n{_APT}"
+    script = APT_SHELL
     if unwanted:
         yield StringCommand(
             f"{script}apt remove --allow-change-held-packages {shlex.join(unwanted)}"

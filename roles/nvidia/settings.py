@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -155,9 +156,19 @@ class NvidiaSettings(Settings):
 
     @model_validator(mode="after")
     def _can_work(self) -> Self:
-        if problems := declared.problems(self):
+        if problems := (*declared.problems(self), *self._incomplete()):
             raise ValueError(" ".join(problems))
         return self
+
+    def _incomplete(self) -> Iterator[str]:
+        """What of the installer is declared without the rest, and what no file can hold."""
+        if self.source == "runfile" and not (self.runfile and self.version):
+            yield 'source="runfile" needs runfile (url and sha256) and version; declare both.'
+        if self.source != "runfile" and self.runfile:
+            yield f'runfile is declared, but source is "{self.source}"; set source="runfile".'
+        for name, value in self.module_options.items():
+            if not re.fullmatch(r"\w+", name) or not re.fullmatch(r"[!-~]+", str(value)):
+                yield f"module_options: {name}={value!r} has blanks or signs; write it without."
 
     def warnings(self, today: datetime.date) -> tuple[str, ...]:
         """Return what is wrong with the driver branch on that day."""

@@ -1,0 +1,50 @@
+# Building and replacing a driver, shared by all sources. POSIX sh, run as root.
+# shellcheck disable=SC2154  # the caller sets kept, kernels
+LC_ALL=C
+export LC_ALL
+umask 022
+
+said() { # the last lines of the log, as one line
+    tail -n "${1:-6}" "$log" | tr -cd '\012\040-\176' | tr -s '\n ' ' '
+}
+refuse() { # SENTENCE: before anything was replaced
+    printf '%s; the node keeps %s.\n' "$1" "$kept" >&2
+    exit 1
+}
+scratch() {
+    work=$(mktemp -d /var/tmp/flightline-nvidia.XXXXXX) || refuse "/var/tmp cannot be written"
+    log=$work/log
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 1' HUP INT TERM
+}
+first_error() { # LOG: the compiler's first complaint, or the last line
+    line=$(grep -m 1 -E '(fatal )?error:|: undefined|modpost: .*ERROR|^ERROR|No space left' "$1")
+    [ -n "$line" ] || line=$(grep -v '^[[:space:]]*$' "$1" | tail -n 1)
+    printf '%s' "$line" | tr -cd '\040-\176' | cut -c1-300
+}
+
+# The modules of the source under $work/tree/usr/src are built for every kernel, away from DKMS's
+# own tree and from /lib/modules.
+trial_dkms() {
+    conf=$(find "$work"/tree/usr/src -maxdepth 2 -name dkms.conf | head -n 1)
+    [ -n "$conf" ] || refuse "the packages have no source of the kernel modules"
+    folder=$(basename "$(dirname "$conf")")
+    name=${folder%-*} version=${folder##*-}
+    set -- -m "$name" -v "$version" --dkmstree "$work/dkms" --sourcetree "$work/tree/usr/src"
+    mkdir -p "$work/dkms"
+    dkms add "$@" >"$log" 2>&1 || refuse "DKMS does not take the driver $version: $(said 2)"
+    for kernel in $kernels; do
+        dkms build "$@" -k "$kernel" >"$log" 2>&1 && continue
+        made=$(find "$work/dkms" -name make.log | head -n 1)
+        refuse "the driver $version does not build on kernel $kernel: $(first_error "${made:-$log}")"
+    done
+}
+
+install_dkms() { # what a package's own script may have left out: it builds for two kernels at most
+    for kernel in $kernels; do
+        dkms autoinstall -k "$kernel" >"$log" 2>&1 || {
+            printf 'the driver is installed, but not built for kernel %s: %s\n' "$kernel" "$(said)" >&2
+            exit 1
+        }
+    done
+}

@@ -1,0 +1,51 @@
+# The driver from NVIDIA's repository on the RHEL family. POSIX sh, after build.sh.
+# shellcheck disable=SC2154,SC2086  # the caller sets the names; they are lists of plain words
+
+resolve() {
+    first=${modules%% *}
+    dnf -q -y module reset nvidia-driver >"$log" 2>&1
+    dnf -q -y module enable "nvidia-driver:$stream" >"$log" 2>&1 ||
+        refuse "dnf has no module stream nvidia-driver:$stream: $(said 2)"
+    found=$(dnf -q repoquery --latest-limit 1 --qf '%{version}' "$first-$prefix*" 2>"$log")
+    [ -n "$found" ] || refuse "there is no $first of version $prefix* in the repositories"
+    specs=$beside module_specs=
+    for name in $modules; do module_specs="$module_specs $name-$found"; done
+    for name in $locked; do specs="$specs $name-$found"; done
+    specs="$module_specs $specs"
+}
+
+trial() { # PACKAGE...
+    scratch
+    before=$(dnf -q module list --enabled nvidia-driver 2>/dev/null | awk '$1 == "nvidia-driver" { print $2 }')
+    [ $# = 0 ] || dnf -y install "$@" >"$log" 2>&1 ||
+        refuse "the driver cannot be built, DKMS is in EPEL: $(said 3)"
+    resolve
+    if ! (checked "$@"); then
+        dnf -q -y module reset nvidia-driver >/dev/null 2>&1
+        [ -z "$before" ] || dnf -q -y module enable "nvidia-driver:$before" >/dev/null 2>&1
+        exit 1
+    fi
+}
+checked() {
+    dnf -y --setopt=tsflags=test --allowerasing install $specs >"$log" 2>&1 ||
+        refuse "the packages cannot be installed together: $(said)"
+    dnf -q download --destdir "$work/rpms" $module_specs >"$log" 2>&1 ||
+        refuse "the source cannot be had: $(said 2)"
+    mkdir -p "$work/tree"
+    for rpm in "$work"/rpms/*.rpm; do (cd "$work/tree" && rpm2cpio "$rpm" | cpio -idm --quiet); done
+    trial_dkms
+}
+
+replace() {
+    scratch
+    resolve
+    dnf -y --allowerasing install $specs >"$log" 2>&1 || {
+        printf 'dnf did not finish the driver: %s; put the cause right, then converge again.\n' \
+            "$(said)" >&2
+        exit 1
+    }
+    install_dkms
+    [ -z "$held" ] && return
+    rpm -q python3-dnf-plugin-versionlock >/dev/null || dnf -y install python3-dnf-plugin-versionlock
+    dnf -y versionlock add $held
+} 

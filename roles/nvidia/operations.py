@@ -1,0 +1,117 @@
+"""The driver brought to what is declared: proven first, replaced then, loaded and verified last."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from flightline.errors import FlightlineError, NodeRefused
+from flightline.facts.bus import bus_of
+from flightline.facts.node import NodeFacts, node_of
+from flightline.operations.bundle import bundle
+from flightline.operations.refusal import Refusal
+from flightline.operations.services import services
+from flightline.plan.found import Found, problems
+from roles.nvidia import files, scripts
+from roles.nvidia.choice import Choice, Machine, choose, machine
+from roles.nvidia.facts import Driver, DriverState
+from roles.nvidia.settings import NvidiaSettings
+from roles.nvidia.sources import key_command, source_items
+from roles.nvidia.work import Work, work
+
+NOTHING_TO_DRIVE = "no NVIDIA GPU is on the PCI bus"
+
+
+@operation()
+def driver_installed(settings: NvidiaSettings) -> Generator[StringCommand]:
+    """The declared driver is installed for every kernel, held, loaded, and its files are in place.
+
+    + settings: what is declared
+
+    Two remote commands when nothing differs, none where there is no GPU to drive. Before anything
+    is replaced, the packages' installation is simulated and the modules are built in a scratch
+    folder: when that fails the node keeps its driver, packaged and loaded. A replacement drains,
+    stops NVIDIA's services, unloads, installs, loads and asks nvidia-smi; what cannot be unloaded
+    waits for a reboot (`reboot_probes`).
+    """
+    try:
+        node = node_of(host)
+        target = machine(bus_of(host), node, settings)
+        if target is None:
+            host.noop(NOTHING_TO_DRIVE)
+            return
+        state = _state()
+        choice = choose(target, node, settings, state)
+        _refuse_unfit(choice, settings, state)
+        task = work(choice, state, settings)
+        items, hooks = files.items(settings, node, choice, state), files.hooks(settings, node)
+        change = tuple(_change(node, settings, choice, state, task))
+    except FlightlineError as refusal:
+        yield Refusal(f"{refusal.message} Nothing was changed.")
+        return
+    if task.install:
+        yield from bundle._inner(items=source_items(node, settings, choice, state))
+    for command in change:
+        yield StringCommand(command)
+    yield from bundle._inner(items=items, hooks=hooks)
+
+
+@operation()
+def driver_running(settings: NvidiaSettings) -> Generator[StringCommand]:
+    """NVIDIA's services run and start at boot. One remote command when nothing differs."""
+    try:
+        target = _target(settings)
+    except FlightlineError as refusal:
+        yield Refusal(refusal.message)
+        return
+    if target is None:
+        host.noop(NOTHING_TO_DRIVE)
+        return
+    yield from services._inner(wanted=files.services(settings, target))
+
+
+def _target(settings: NvidiaSettings) -> Machine | None:
+    return machine(bus_of(host), node_of(host), settings)
+
+
+def _state() -> DriverState:
+    state = host.get_fact(Driver)
+    if state is None:
+        raise NodeRefused("the state of the NVIDIA driver could not be read.")
+    return state
+
+
+def _refuse_unfit(choice: Choice, settings: NvidiaSettings, state: DriverState) -> None:
+    """Judge once more, now that Secure Boot and the enrolled keys are known."""
+    if not choice.machine.has_gpus:
+        return
+    found = Found(
+        bus_of(host),
+        is_secure_boot_on=state.is_secure_boot_on,
+        has_enrolled_key=state.has_enrolled_key,
+        builds_modules=choice.builds_modules,
+    )
+    if refused := problems(settings, found):
+        raise NodeRefused(" ".join(f"NvidiaSettings: {problem}" for problem in refused))
+
+
+def _change(
+    node: NodeFacts, settings: NvidiaSettings, choice: Choice, state: DriverState, task: Work
+) -> Generator[str]:
+    """The commands, in order, that make and load the driver; none when it is as declared."""
+    if task.install:
+        if settings.source == "nvidia":
+            yield key_command(node, settings)
+        yield scripts.trial(choice, state, settings, task)
+        if task.replaces:
+            if settings.drain_command:
+                yield scripts.drain(settings.drain_command)
+            yield scripts.out_of_use(state)
+        yield scripts.replace(choice, state, settings, task)
+    if task.unheld:
+        yield scripts.hold(task.unheld, node.family)
+    if task.load or (task.install and choice.machine.has_gpus):
+        yield scripts.load()
