@@ -73,7 +73,7 @@ class VerbsPort:
 
 def report(host: Host, settings: FabricSettings) -> RdmaReport:
     """Return what RDMA the node has; ends the check as not applicable where none is meant to be."""
-    found = _understood(_parsed, host.run(RDMA).stdout)
+    found = _understood(parsed, host.run(RDMA).stdout)
     if not wanted.concerns(settings, found):
         not_applicable(
             'FabricSettings.enabled is "off"'
@@ -131,17 +131,22 @@ class StackPackages:
     held: frozenset[str]
 
 
-def packages(host: Host, settings: FabricSettings) -> StackPackages:
-    """Return the state of the stack's packages; one question, whatever the distribution."""
-    names = {family: wanted.packages(settings, family) for family in ("debian", "rhel")}
-    listed = {family: shlex.join(each) for family, each in names.items()}
-    lines = host.run(
+def list_packages(settings: FabricSettings) -> str:
+    """Return the question for the stack's packages: one, whatever the distribution."""
+    debian, rhel = (shlex.join(wanted.packages(settings, each)) for each in ("debian", "rhel"))
+    return (
         "if command -v dpkg-query >/dev/null; then echo debian; dpkg-query -W "
-        f"-f '${{db:Status-Abbrev}} ${{Package}}\n' {listed['debian']}; else echo rhel; "
-        f"rpm -q --qf 'ii %{{NAME}}\n' {listed['rhel']}; "
+        f"-f '${{db:Status-Abbrev}} ${{Package}}\\n' {debian}; else echo rhel; "
+        f"rpm -q --qf 'ii %{{NAME}}\\n' {rhel}; "
         "sed 's/^/lock /' /etc/dnf/plugins/versionlock.list; fi 2>/dev/null"
-    ).stdout.splitlines()
-    family = lines[0] if lines else "debian"
+    )
+
+
+def packages(host: Host, settings: FabricSettings) -> StackPackages:
+    """Return the state of the stack's packages; unknown where the node does not list them."""
+    family, *lines = host.run(list_packages(settings)).stdout.splitlines() or [""]
+    if family not in ("debian", "rhel"):
+        unknown("the node does not list its packages")
     words = [line.split() for line in lines if len(line.split()) == 2]
     installed = {name for status, name in words if status[1:2] == "i"}
     locks = [lock for status, lock in words if status == "lock"]
@@ -149,7 +154,8 @@ def packages(host: Host, settings: FabricSettings) -> StackPackages:
     held |= {
         name for name in installed for lock in locks if re.match(rf"{re.escape(name)}-\d", lock)
     }
-    return StackPackages(family, names[family], frozenset(installed), frozenset(held))
+    names = wanted.packages(settings, family)
+    return StackPackages(family, names, frozenset(installed), frozenset(held))
 
 
 def is_virtual(host: Host) -> bool:
@@ -176,7 +182,8 @@ def _understood(parse: Callable[[str], T], printed: str) -> T:
 
 
 @lru_cache(maxsize=16)
-def _parsed(printed: str) -> RdmaReport:
+def parsed(printed: str) -> RdmaReport:
+    """Return the report; an audit re-runs its checks, and most of them ask for it."""
     return parse_rdma(printed)
 
 

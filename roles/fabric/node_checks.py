@@ -10,9 +10,9 @@ from roles.fabric.settings import FabricSettings
 
 APPLY = "run `flightline apply --role fabric`"
 # The same words as the kernel role asks with: one question for both.
-_MODULES_AT_BOOT = "systemd-analyze cat-config --no-pager modules-load.d"
-_UNIT = "systemctl is-active flightline-fabric.service"
-_ENABLED = "systemctl is-enabled flightline-fabric.service"
+MODULES_AT_BOOT = "systemd-analyze cat-config --no-pager modules-load.d"
+UNIT = "systemctl is-active flightline-fabric.service"
+ENABLED = "systemctl is-enabled flightline-fabric.service"
 
 
 @check(
@@ -35,7 +35,7 @@ def modules_loaded(host: Host, settings: FabricSettings) -> None:
 )
 def modules_persistent(host: Host, settings: FabricSettings) -> None:
     found = evidence.report(host, settings)
-    lines = host.run(_MODULES_AT_BOOT).stdout.splitlines()
+    lines = host.run(MODULES_AT_BOOT).stdout.splitlines()
     listed = {line.strip().replace("-", "_") for line in lines}
     lacking = [name for name in wanted.modules(settings, found) if name not in listed]
     assert not lacking, (
@@ -51,7 +51,7 @@ def modules_persistent(host: Host, settings: FabricSettings) -> None:
 )
 def setup_ran(host: Host, settings: FabricSettings) -> None:
     evidence.report(host, settings)
-    said = host.run(_UNIT).stdout.strip()
+    said = host.run(UNIT).stdout.strip()
     assert said == "active", f"flightline-fabric.service is {said or 'unknown'}, expected active"
 
 
@@ -63,7 +63,7 @@ def setup_ran(host: Host, settings: FabricSettings) -> None:
 )
 def setup_enabled(host: Host, settings: FabricSettings) -> None:
     evidence.report(host, settings)
-    said = host.run(_ENABLED).stdout.strip()
+    said = host.run(ENABLED).stdout.strip()
     assert said == "enabled", (
         f"flightline-fabric.service is {said or 'not known to systemd'}, expected enabled"
     )

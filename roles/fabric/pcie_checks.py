@@ -15,7 +15,7 @@ from roles.fabric.settings import FabricSettings
 
 _SLOT = "reseat the card, try another slot, look at the BIOS's lane bifurcation"
 _SETUP = "`systemctl restart flightline-fabric`; see docs/runbooks/fabric.md"
-_DRIVER = "cat /proc/driver/nvidia/version"
+DRIVER = "cat /proc/driver/nvidia/version"
 
 
 @check(
@@ -127,7 +127,7 @@ def memory_peer(host: Host, settings: FabricSettings) -> None:
     gpus_on_bus(host)
     if settings.peer_memory == "off":
         not_applicable('FabricSettings.peer_memory is "off"')
-    driver = host.run(_DRIVER)
+    driver = host.run(DRIVER)
     if driver.rc != 0:
         unknown("NVIDIA's driver is not loaded (/proc/driver/nvidia/version)")
     if settings.peer_memory == "peermem":
@@ -156,7 +156,7 @@ def pfc_priorities(host: Host, settings: FabricSettings) -> None:
     if not (names and settings.roce_pfc_priorities):
         not_applicable("FabricSettings.roce_pfc_priorities is empty, or no wired port runs RoCE")
     for name in names:
-        said = host.run(f"dcb -j pfc show dev {shlex.quote(name)}")
+        said = host.run(show_pfc(name))
         if said.rc != 0:
             unknown(f"`dcb pfc show dev {name}` fails: {said.stderr.strip()}")
         live = lossless(said.stdout)
@@ -164,6 +164,11 @@ def pfc_priorities(host: Host, settings: FabricSettings) -> None:
             f"{name} has lossless priorities {sorted(live) or 'none'}, expected "
             f"{sorted(settings.roce_pfc_priorities)} (FabricSettings.roce_pfc_priorities)"
         )
+
+
+def show_pfc(interface: str) -> str:
+    """Return the question for an interface's lossless priorities; iproute2's dcb answers it."""
+    return f"dcb -j pfc show dev {shlex.quote(interface)}"
 
 
 def lossless(printed: str) -> set[int]:
