@@ -9,14 +9,14 @@ from dataclasses import asdict
 from flightline.acceptance.pairs import Measured, Pair
 from flightline.audit.answers import Answer
 
-MEASURED = "flightline: ib_write_bw between nodes"
-"""The command under which a node's evidence holds what was measured; no node runs it."""
 
+def answer(label: str, node: str, nodes: Sequence[str], measured: Sequence[Measured]) -> Answer:
+    """Return a node's evidence: its own name, the nodes that took part, all measurements.
 
-def answer(node: str, nodes: Sequence[str], measured: Sequence[Measured]) -> Answer:
-    """Return a node's evidence: its own name, the nodes that took part, all measurements."""
+    `label` is the kind's: the command under which a check finds it; no node runs it.
+    """
     found = {"node": node, "nodes": list(nodes), "measured": [asdict(each) for each in measured]}
-    return Answer(MEASURED, 0, json.dumps(found).encode())
+    return Answer(label, 0, json.dumps(found).encode())
 
 
 def read(text: str) -> tuple[str, tuple[str, ...], tuple[Measured, ...]]:

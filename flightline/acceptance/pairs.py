@@ -26,18 +26,18 @@ class Measured:
 
     pair: Pair
     rail: str
-    """Name of the RDMA device on both nodes: "mlx5_0"."""
-    gbps: float | None
-    """Gb/s; None when the run failed."""
-    floor_gbps: float
-    """Least that counts as sound, Gb/s; 0 where any transfer will do."""
+    """Name of the RDMA device on both nodes, such as "mlx5_0", or what else was measured."""
+    rate: float | None
+    """In the measurement's own unit (Gb/s for ib_write_bw, GB/s for busbw); None: it failed."""
+    floor: float
+    """Least that counts as sound, same unit; 0 where any transfer will do."""
     problem: str = ""
     """Why there is no figure."""
 
     @property
     def is_sound(self) -> bool:
         """Whether the pair reached its floor."""
-        return self.gbps is not None and self.gbps >= self.floor_gbps
+        return self.rate is not None and self.rate >= self.floor
 
 
 class Blame(enum.Enum):

@@ -21,15 +21,6 @@ SOFTWARE_RATE = 2.5
 """Gb/s that Soft-RoCE reports (1X SDR), whatever the card below it: no figure to judge by."""
 
 
-GUARD = """\
-if command -v nvidia-smi >/dev/null 2>&1; then
-    users=$(nvidia-smi --query-compute-apps=pid,process_name --format=csv,noheader 2>/dev/null)
-    [ -z "$users" ] || { echo "a GPU is in use ($users), nothing was loaded" >&2; exit 75; }
-fi
-"""
-"""Goes before each command: a node that serves is not loaded."""
-
-
 def server(device: str, port: int = PORT) -> str:
     """Return the command that waits for one client, and ends by itself when none comes."""
     return f"timeout {WAIT_SECONDS + 30} ib_write_bw {_options(device, port)}"

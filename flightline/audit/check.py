@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
+from flightline.acceptance.kinds import Between
+
 
 class Severity(enum.StrEnum):
     """How much a failure matters; `critical` and `error` block go-live, `warning` is reported."""
@@ -70,7 +72,7 @@ class Check:
     role: str
     depends: tuple[str, ...]
     function: Callable[..., None]
-    between: Callable[[Any, Any], Any] | None = None
+    between: Between | None = None
 
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -86,13 +88,13 @@ def check(
     phase: Phase = CONVERGED,
     remedy: str,
     depends: tuple[str, ...] = (),
-    between: Callable[[Any, Any], Any] | None = None,
+    between: Between | None = None,
 ) -> Callable[[F], F]:
     """Register a function `(host, settings)` of `roles/<role>/checks.py` as a check.
 
     `depends` names checks whose failure explains this one: it is then reported as suppressed by
-    them, not as one more alarm. `between`, for an acceptance check, returns the RDMA ports that are
-    measured between nodes before it is judged (flightline/acceptance/run.py). Raises ValueError at
+    them, not as one more alarm. `between`, for an acceptance check, is what is measured
+    between nodes before it is judged (flightline/acceptance). Raises ValueError at
     import when an id is malformed, does not start with its role's name, or is taken.
     """
 

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from testinfra.host import Host
 
+from flightline.acceptance.judging import judge_pairs
+from flightline.acceptance.kinds import AllReduce
 from flightline.audit.check import ACCEPTANCE, CRITICAL, ERROR, check, not_applicable, unknown
 from flightline.gpu.evidence import gpus_on_bus
 from flightline.gpu.load import commands, peers, results
@@ -17,6 +19,8 @@ from roles.nvidia.measuring import judge, model, result
 from roles.nvidia.settings import NvidiaSettings
 
 T = TypeVar("T")
+
+_REDUCE = AllReduce(image=lambda nvidia: nvidia.acceptance.image)
 
 _SLOW = "look at clocks, temperature and PCIe width under load; docs/runbooks/nvidia.md"
 
@@ -107,6 +111,19 @@ def all_reduce(host: Host, nvidia: NvidiaSettings) -> None:
         "`dcgmi diag -r 3`."
     )
     judge(nvidia, gpu, f"all_reduce_{count}", {"all": found.busbw_gbps}, "GB/s")
+
+
+@check(
+    "nvidia-acceptance-nodes",
+    "all_reduce over the GPUs of two nodes reaches its bus bandwidth",
+    severity=ERROR,
+    phase=ACCEPTANCE,
+    remedy="look at fabric-acceptance-pairs and /etc/nccl.conf on the node that is named",
+    between=_REDUCE,
+)
+def all_reduce_between(host: Host, _nvidia: NvidiaSettings) -> None:
+    gpus_on_bus(host)
+    judge_pairs(host, _REDUCE.label, "GB/s", nothing="the node has no GPU")
 
 
 @check(

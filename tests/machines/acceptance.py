@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 
+from flightline.acceptance.evidence import answer
+from flightline.acceptance.kinds import AllReduce, RdmaWrite
+from flightline.acceptance.pairs import Measured, Pair
 from flightline.audit.answers import Answer
 from flightline.gpu.load import commands
 from roles.nvidia.settings import AcceptanceSettings
@@ -28,8 +31,20 @@ def answers(name: str) -> dict[str, Answer]:
         "dcgm": (commands.diagnose(wanted.dcgm_level), _dcgm()),
     }
     return {
-        label: Answer(command, 0, stdout.encode()) for label, (command, stdout) in printed.items()
+        **{
+            label: Answer(command, 0, stdout.encode())
+            for label, (command, stdout) in printed.items()
+        },
+        "write-pairs": _pairs(RdmaWrite(ports=lambda *_: ()).label, "mlx5_0", 392.5, 360.0),
+        "reduce-pairs": _pairs(AllReduce(image=lambda _: None).label, "all GPUs", 388.1, 250.0),
     }
+
+
+def _pairs(label: str, rail: str, rate: float, floor: float) -> Answer:
+    """Two pairs of four nodes, of which the machine is the first."""
+    names = ["gpu-1", "gpu-2", "gpu-3", "gpu-4"]
+    pairs = (Pair("gpu-1", "gpu-2"), Pair("gpu-3", "gpu-4"), Pair("gpu-3", "gpu-1"))
+    return answer(label, "gpu-1", names, [Measured(each, rail, rate, floor) for each in pairs])
 
 
 def _probe() -> str:
