@@ -21,6 +21,9 @@ from roles.nvidia.judging import (
 from roles.nvidia.settings import NvidiaSettings
 
 ANSWERS = ("nvidia-smi-answers",)
+KNOWN = (*ANSWERS, "nvidia-gpu-known")
+"""For checks whose expectation depends on the model."""
+
 _INFOROM = re.compile("inforom", re.IGNORECASE)
 _RESET = "drain the node, reset the GPU (`nvidia-smi --gpu-reset -i INDEX`); if that fails, reboot"
 
@@ -108,18 +111,36 @@ def gpu_count(host: Host, nvidia: NvidiaSettings) -> None:
 
 
 @check(
+    "nvidia-gpu-known",
+    "driver and catalog know the model of every GPU",
+    severity=ERROR,
+    remedy="take a newer driver branch; for a GPU that is new to the catalog, a newer Flightline",
+    depends=ANSWERS,
+)
+def gpu_known(host: Host, _nvidia: NvidiaSettings) -> None:
+    def wrong(_board: Board, name: str) -> str:
+        # What drivers print for a GPU whose name they do not have.
+        nameless = "graphics device" in name.lower()
+        return f"is a {name!r} to the driver, which does not know its name" if nameless else ""
+
+    expect(host, lambda gpu: gpu.product_name, wrong, by_model=True)
+
+
+@check(
     "nvidia-gpu-model",
-    "every GPU is of the declared model, or at least one that the catalog knows",
+    "every GPU is of the declared model",
     severity=CRITICAL,
     remedy="correct NvidiaSettings.gpu_model, or put the right node into the group",
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def gpu_model(host: Host, nvidia: NvidiaSettings) -> None:
     wanted = nvidia.gpu_model
+    if wanted is None:
+        not_applicable("NvidiaSettings.gpu_model is None: any model in the catalog is accepted")
 
     def wrong(board: Board, _device: str) -> str:
         said = f"is {board.known.id} ({board.smi.product_name.raw}), expected {wanted}"
-        return "" if wanted in (None, board.known.id) else f"{said} (NvidiaSettings.gpu_model)"
+        return "" if board.known.id == wanted else f"{said} (NvidiaSettings.gpu_model)"
 
     expect(host, lambda gpu: gpu.device_id, wrong, by_model=True)
 
@@ -129,7 +150,7 @@ def gpu_model(host: Host, nvidia: NvidiaSettings) -> None:
     "all GPUs of the node are of one model",
     severity=ERROR,
     remedy="replace the odd one: engines and collectives run at the pace of the smallest GPU",
-    depends=(*ANSWERS, "nvidia-gpu-model"),
+    depends=(*KNOWN, "nvidia-gpu-model"),
 )
 def gpu_uniform(host: Host, _nvidia: NvidiaSettings) -> None:
     conclude(alike(host, lambda gpu: gpu.device_id, "device id"))
@@ -140,7 +161,7 @@ def gpu_uniform(host: Host, _nvidia: NvidiaSettings) -> None:
     "every GPU shows the memory of its model",
     severity=ERROR,
     remedy="reset the GPU; if it still shows less, return it: part of its memory is switched off",
-    depends=(*ANSWERS, "nvidia-gpu-model"),
+    depends=(*KNOWN, "nvidia-gpu-model"),
 )
 def gpu_memory(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(board: Board, mib: int) -> str:

@@ -197,7 +197,7 @@ def _proof(board: Board, reading: Reading[T], lacks: Lacks, since: int) -> str:
     if reading.state is State.TROUBLE:
         return ""
     if reading.state is State.MISSING and 0 < board.branch < since:
-        return f"has driver {board.branch}, which does not report {reading.name} ({since} and newer do)"
+        return f"has driver {board.branch}, and {reading.name} is reported from {since} on"
     if lacks is maybe and reading.is_unsupported:
         return f"reports no {reading.name}"
     if board.model is not None and lacks(board.model):

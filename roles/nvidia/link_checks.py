@@ -7,7 +7,7 @@ from statistics import median
 from testinfra.host import Host
 
 from flightline.audit.check import ERROR, WARNING, check, not_applicable
-from roles.nvidia.gpu_checks import ANSWERS
+from roles.nvidia.gpu_checks import ANSWERS, KNOWN
 from roles.nvidia.judging import Board, boards, conclude, examine, expect
 from roles.nvidia.settings import NvidiaSettings
 
@@ -76,7 +76,7 @@ def _rests(board: Board) -> bool:
     "every GPU is in a slot that gives it the lanes and speed of its model",
     severity=WARNING,
     remedy="move it to a wider or faster slot or riser, or accept it: waive this check",
-    depends=(*ANSWERS, "nvidia-gpu-model"),
+    depends=KNOWN,
 )
 def pcie_slot(host: Host, _nvidia: NvidiaSettings) -> None:
     def narrow(board: Board, lanes: int) -> str:

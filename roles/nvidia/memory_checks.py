@@ -12,7 +12,7 @@ from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, WARNING, check, not_applicable
 from flightline.catalog.model import Gpu
-from roles.nvidia.gpu_checks import ANSWERS
+from roles.nvidia.gpu_checks import KNOWN
 from roles.nvidia.judging import Board, conclude, examine, expect
 from roles.nvidia.settings import NvidiaSettings
 
@@ -45,7 +45,7 @@ def _no_pages(model: Gpu) -> bool:
     "ECC is on, so that memory errors are corrected or at least seen",
     severity=ERROR,
     remedy="`nvidia-smi -e 1`, then reset the GPUs or reboot",
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def ecc_enabled(host: Host, nvidia: NvidiaSettings) -> None:
     if not nvidia.ecc:
@@ -62,7 +62,7 @@ def ecc_enabled(host: Host, nvidia: NvidiaSettings) -> None:
     "no change of the ECC mode waits for the next reset",
     severity=WARNING,
     remedy=f"set it to what is wanted (`nvidia-smi -e 0|1`); {_RESET}",
-    depends=(*ANSWERS, "nvidia-ecc-enabled"),
+    depends=(*KNOWN, "nvidia-ecc-enabled"),
 )
 def ecc_pending(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(board: Board, later: bool) -> str:
@@ -79,7 +79,7 @@ def ecc_pending(host: Host, _nvidia: NvidiaSettings) -> None:
     "no memory error was left uncorrected since the driver was loaded",
     severity=CRITICAL,
     remedy=f"{_RESET}; then run `flightline audit --phase acceptance`",
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def ecc_uncorrectable(host: Host, _nvidia: NvidiaSettings) -> None:
     def in_memory(kind: str) -> Callable[[Board, int], str]:
@@ -98,7 +98,7 @@ def ecc_uncorrectable(host: Host, _nvidia: NvidiaSettings) -> None:
     "no GPU has had so many uncorrectable SRAM errors that it must be replaced",
     severity=CRITICAL,
     remedy=_RETURN,
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def ecc_sram_threshold(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(board: Board, errors: int) -> str:
@@ -115,7 +115,7 @@ def ecc_sram_threshold(host: Host, _nvidia: NvidiaSettings) -> None:
     "memory errors that ECC corrects stay rare",
     severity=WARNING,
     remedy="watch the GPU; when the number keeps growing, have it replaced",
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def ecc_correctable_rate(host: Host, _nvidia: NvidiaSettings) -> None:
     def at_most(kind: str) -> Callable[[Board, int], str]:
@@ -135,7 +135,7 @@ def ecc_correctable_rate(host: Host, _nvidia: NvidiaSettings) -> None:
     "no bad memory row waits for a reset to be replaced",
     severity=CRITICAL,
     remedy=_RESET,
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def remap_pending(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(_board: Board, waits: bool) -> str:
@@ -149,7 +149,7 @@ def remap_pending(host: Host, _nvidia: NvidiaSettings) -> None:
     "no bad memory row is left without a spare one",
     severity=CRITICAL,
     remedy=_RETURN,
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def remap_failure(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(_board: Board, failed: bool) -> str:
@@ -163,7 +163,7 @@ def remap_failure(host: Host, _nvidia: NvidiaSettings) -> None:
     "the spare memory rows are far from used up",
     severity=CRITICAL,
     remedy=_RETURN,
-    depends=(*ANSWERS, "nvidia-remap-failure"),
+    depends=(*KNOWN, "nvidia-remap-failure"),
 )
 def remap_exhausted(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(_board: Board, rows: int) -> str:
@@ -178,7 +178,7 @@ def remap_exhausted(host: Host, _nvidia: NvidiaSettings) -> None:
     "no bad memory page waits for a reset to be retired",
     severity=CRITICAL,
     remedy=_RESET,
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def pages_pending(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(_board: Board, waits: bool) -> str:
@@ -192,7 +192,7 @@ def pages_pending(host: Host, _nvidia: NvidiaSettings) -> None:
     "the memory pages that may be retired are not used up",
     severity=CRITICAL,
     remedy=_RETURN,
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def pages_retired(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(board: Board, single: int) -> str:

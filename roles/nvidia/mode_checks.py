@@ -8,7 +8,7 @@ from testinfra.host import Host
 
 from flightline.audit.check import ERROR, WARNING, check, not_applicable
 from flightline.catalog.model import Gpu
-from roles.nvidia.gpu_checks import ANSWERS
+from roles.nvidia.gpu_checks import ANSWERS, KNOWN
 from roles.nvidia.judging import Board, conclude, examine, expect
 from roles.nvidia.settings import NvidiaSettings
 
@@ -62,7 +62,7 @@ def compute_mode(host: Host, _nvidia: NvidiaSettings) -> None:
     "MIG is on or off as declared, and no change of it waits for a reset",
     severity=ERROR,
     remedy=_MIG,
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def mig_mode(host: Host, nvidia: NvidiaSettings) -> None:
     words = {True: "on", False: "off"}
@@ -87,7 +87,7 @@ def mig_mode(host: Host, nvidia: NvidiaSettings) -> None:
     "every GPU has the declared MIG devices",
     severity=ERROR,
     remedy=_MIG,
-    depends=(*ANSWERS, "nvidia-mig-mode"),
+    depends=(*KNOWN, "nvidia-mig-mode"),
 )
 def mig_layout(host: Host, nvidia: NvidiaSettings) -> None:
     if not nvidia.mig:
@@ -107,7 +107,7 @@ def mig_layout(host: Host, nvidia: NvidiaSettings) -> None:
     "GPUs on a Grace CPU share its page tables (ATS)",
     severity=WARNING,
     remedy="remove NVreg options and kernel arguments that turn ATS off (iommu=off), then reboot",
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def addressing_mode(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(board: Board, mode: str) -> str:

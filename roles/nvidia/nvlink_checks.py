@@ -10,7 +10,7 @@ from flightline.audit.check import CRITICAL, ERROR, check, unknown
 from flightline.catalog.model import Gpu
 from flightline.gpu import nvlink
 from flightline.gpu.nvlink import GpuLinks, parse_nvlink
-from roles.nvidia.gpu_checks import ANSWERS
+from roles.nvidia.gpu_checks import KNOWN
 from roles.nvidia.judging import STRANGER, Board, Found, Said, alike, boards, conclude, examine
 from roles.nvidia.settings import NvidiaSettings
 
@@ -22,14 +22,14 @@ _GOOD_HEALTH = ("healthy", "full", "false", "no", "none", "not supported")
     "every NVLink of every GPU is up",
     severity=CRITICAL,
     remedy="restart nvidia-fabricmanager, then reboot; if it stays, return the GPU or baseboard",
-    depends=(*ANSWERS, "nvidia-gpu-model"),
+    depends=KNOWN,
 )
 def nvlink_count(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(board: Board, links: GpuLinks) -> str:
-        down = ", ".join(map(str, links.inactive)) or "not listed"
+        down = ", ".join(map(str, links.inactive))
         said = f"has {len(links.active)} NVLinks up, expected {board.known.nvlink_links}"
-        fine = len(links.active) == board.known.nvlink_links
-        return "" if fine else f"{said} ({board.known.id}, catalog); down: {down}"
+        said += f" ({board.known.id}, catalog)" + (f"; down: {down}" if down else "")
+        return "" if len(links.active) == board.known.nvlink_links else said
 
     conclude(_each_with_links(host, wrong))
 
@@ -39,7 +39,7 @@ def nvlink_count(host: Host, _nvidia: NvidiaSettings) -> None:
     "every NVLink that is up runs at the speed of its model",
     severity=ERROR,
     remedy="reset all GPUs or reboot; if it stays slow, return the GPU or baseboard",
-    depends=(*ANSWERS, "nvidia-gpu-model"),
+    depends=KNOWN,
 )
 def nvlink_speed(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(board: Board, links: GpuLinks) -> str:
@@ -56,7 +56,7 @@ def nvlink_speed(host: Host, _nvidia: NvidiaSettings) -> None:
     "every GPU on an NVSwitch has joined the fabric",
     severity=CRITICAL,
     remedy="`systemctl status nvidia-fabricmanager`, its version must be the driver's; then reboot",
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def fabric_trained(host: Host, _nvidia: NvidiaSettings) -> None:
     def state(_board: Board, found: str) -> str:
@@ -78,7 +78,7 @@ def fabric_trained(host: Host, _nvidia: NvidiaSettings) -> None:
     "all GPUs of the node are in one NVLink cluster and clique",
     severity=ERROR,
     remedy="see the fabric manager's or NMX's partitions; then restart nvidia-imex on all nodes",
-    depends=(*ANSWERS, "nvidia-fabric-trained"),
+    depends=(*KNOWN, "nvidia-fabric-trained"),
 )
 def fabric_cluster(host: Host, _nvidia: NvidiaSettings) -> None:
     conclude(
@@ -92,7 +92,7 @@ def fabric_cluster(host: Host, _nvidia: NvidiaSettings) -> None:
     "no GPU reports a fault of its NVLink fabric",
     severity=CRITICAL,
     remedy="`nvidia-smi -q -i INDEX` shows which; look at the switch trays, then reset or reboot",
-    depends=(*ANSWERS, "nvidia-fabric-trained"),
+    depends=(*KNOWN, "nvidia-fabric-trained"),
 )
 def fabric_health(host: Host, _nvidia: NvidiaSettings) -> None:
     bad, blind, judged = list[Said](), list[Said](), 0

@@ -11,11 +11,10 @@ from flightline.audit.check import CRITICAL, ERROR, WARNING, check, not_applicab
 from flightline.errors import FlightlineError
 from flightline.gpu.evidence import report
 from flightline.gpu.smi import SmiReport
-from roles.nvidia.gpu_checks import ANSWERS
+from roles.nvidia.gpu_checks import ANSWERS, KNOWN
 from roles.nvidia.judging import (
     Board,
     alike,
-    boards,
     branch,
     conclude,
     expect,
@@ -24,15 +23,13 @@ from roles.nvidia.judging import (
 )
 from roles.nvidia.settings import NvidiaSettings
 
-_KNOWN = (*ANSWERS, "nvidia-gpu-model")
-
 
 @check(
     "nvidia-driver-floor",
     "the driver's branch knows every GPU",
     severity=CRITICAL,
     remedy="declare a branch that knows it (`flightline catalog show gpu NAME`), and apply",
-    depends=_KNOWN,
+    depends=KNOWN,
 )
 def driver_floor(host: Host, _nvidia: NvidiaSettings) -> None:
     version = value(report(host).driver_version, "which driver is loaded")
@@ -53,7 +50,7 @@ def driver_floor(host: Host, _nvidia: NvidiaSettings) -> None:
     "the driver's branch still gets fixes",
     severity=WARNING,
     remedy="plan the change to a supported branch: `flightline catalog list branches`",
-    depends=ANSWERS,
+    depends=(*ANSWERS, "nvidia-driver-floor"),
 )
 def driver_lifecycle(host: Host, _nvidia: NvidiaSettings) -> None:
     shown = report(host)
@@ -80,22 +77,25 @@ def _today(shown: SmiReport) -> datetime.date:
     "the driver can run the CUDA of the container images",
     severity=CRITICAL,
     remedy="declare a newer branch and apply, or take images built for an older CUDA",
-    depends=ANSWERS,
+    depends=(*KNOWN, "nvidia-driver-floor"),
 )
 def cuda_supported(host: Host, nvidia: NvidiaSettings) -> None:
     if nvidia.image_cuda is None:
         not_applicable("NvidiaSettings.image_cuda is None: no image is declared")
     version = value(report(host).driver_version, "which driver is loaded")
-    models = {board.model for board in boards(host)}
-    for model in models:
+    wanted = nvidia.image_cuda
+
+    def wrong(board: Board, _device: str) -> str:
         try:
-            fit = catalog.runs_cuda(version, nvidia.image_cuda, model)
+            fit = catalog.runs_cuda(version, wanted, board.known)
         except FlightlineError as error:
             unknown(error.message)
-        # A forward compatibility package is in the image or not: nvidia-smi cannot tell.
-        assert not (fit.is_impossible or fit.needs_forward_package), (
-            f"{fit.sentence.rstrip('.')} (NvidiaSettings.image_cuda)"
-        )
+        # Whether an image carries the forward compatibility package, nvidia-smi cannot tell.
+        lacks = fit.is_impossible or fit.needs_forward_package
+        said = f"cannot run the images: {fit.sentence.rstrip('.')} (NvidiaSettings.image_cuda)"
+        return said if lacks else ""
+
+    expect(host, lambda gpu: gpu.device_id, wrong, by_model=True)
 
 
 @check(
@@ -103,7 +103,7 @@ def cuda_supported(host: Host, nvidia: NvidiaSettings) -> None:
     "every GPU computes in the number formats that the models here need",
     severity=CRITICAL,
     remedy="take models in a format that these GPUs have, or put other nodes into the group",
-    depends=_KNOWN,
+    depends=KNOWN,
 )
 def dtypes_supported(host: Host, nvidia: NvidiaSettings) -> None:
     if not nvidia.dtypes:
@@ -139,7 +139,7 @@ def gsp_firmware(host: Host, _nvidia: NvidiaSettings) -> None:
     "all GPUs of the node run the same VBIOS",
     severity=WARNING,
     remedy="update the odd one with the server vendor's firmware bundle",
-    depends=(*_KNOWN, "nvidia-gpu-uniform"),
+    depends=(*KNOWN, "nvidia-gpu-uniform"),
 )
 def vbios_uniform(host: Host, _nvidia: NvidiaSettings) -> None:
     conclude(alike(host, lambda gpu: gpu.vbios_version, "VBIOS"))
@@ -150,7 +150,7 @@ def vbios_uniform(host: Host, _nvidia: NvidiaSettings) -> None:
     "all GPUs of the node have the same InfoROM image",
     severity=WARNING,
     remedy="update the odd one with the server vendor's firmware bundle",
-    depends=(*_KNOWN, "nvidia-gpu-uniform"),
+    depends=(*KNOWN, "nvidia-gpu-uniform"),
 )
 def inforom_uniform(host: Host, _nvidia: NvidiaSettings) -> None:
     conclude(alike(host, lambda gpu: gpu.inforom_image_version, "InfoROM", lacks=maybe))

@@ -7,7 +7,7 @@ from testinfra.host import Host
 from flightline.audit.check import ERROR, WARNING, check, not_applicable
 from flightline.gpu.reading import Reading, State
 from flightline.gpu.smi import SmiGpu
-from roles.nvidia.gpu_checks import ANSWERS
+from roles.nvidia.gpu_checks import ANSWERS, KNOWN
 from roles.nvidia.judging import Board, Found, boards, conclude, examine, expect, maybe
 from roles.nvidia.settings import NvidiaSettings
 
@@ -144,7 +144,7 @@ def power_limit(host: Host, nvidia: NvidiaSettings) -> None:
     "every GPU can tell the power that it draws",
     severity=ERROR,
     remedy="reseat the GPU's power cables; power the node off and on; then return the GPU",
-    depends=ANSWERS,
+    depends=KNOWN,
 )
 def power_reported(host: Host, _nvidia: NvidiaSettings) -> None:
     # An error in place of the power is no gap in the evidence: it is how a GPU with a loose power
