@@ -41,6 +41,13 @@ done
 echo end"""
 """Prints each of these bridges with its ACS control register, or nothing where it has none."""
 
+LOSSLESS = """\
+cat /sys/class/infiniband/*/ports/*/gid_attrs/ndevs/0 2>/dev/null | sort -u |
+    while read -r interface; do
+        echo "$interface $(dcb pfc show dev "$interface" prio-pfc 2>/dev/null)"
+    done"""
+"""Prints each RoCE interface with its lossless priorities, or nothing where it has none at all."""
+
 # PCI Express Base 5.0, 7.7.8.3: source validation, request redirect, completion redirect, upstream
 # forwarding: what sends peer traffic through the root complex. The other bits do not.
 REDIRECTS = 0x01 | 0x04 | 0x08 | 0x10
@@ -61,6 +68,20 @@ def redirecting(printed: str) -> tuple[str, ...]:
         for pair in pairs
         if len(pair) == 2 and re.fullmatch("[0-9a-f]{4}", pair[1]) and int(pair[1], 16) & REDIRECTS
     )
+
+
+def lossless(printed: str) -> dict[str, set[int]]:
+    """Return the priorities with PFC on, by interface; one that does not say is left out.
+
+    A line as iproute2's dcb prints it: "ens1f0 prio-pfc 0:off 1:off 2:off 3:on 4:off ..."
+    (dcb/dcb_pfc.c, read 2026-11-21).
+    """
+    found = {}
+    for line in printed.splitlines():
+        name, *pairs = line.split()
+        if "prio-pfc" in pairs:
+            found[name] = {int(pair[:-3]) for pair in pairs if pair.endswith(":on")}
+    return found
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,9 +12,9 @@ from pyinfra.api.facts import FactBase
 
 from flightline.errors import NodeRefused
 from flightline.gpu.rdma import SCRIPT, RdmaReport, parse_rdma
-from roles.fabric.evidence import ACCESS_CONTROL, redirecting
+from roles.fabric.evidence import ACCESS_CONTROL, LOSSLESS, lossless, redirecting
 
-_BRIDGES, _UNIT = "@@ bridges", "@@ unit"
+_BRIDGES, _LOSSLESS, _UNIT = "@@ bridges", "@@ lossless", "@@ unit"
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Fabric:
     report: RdmaReport
     redirecting: tuple[str, ...] | None
     """Bridges whose ACS redirects peer traffic; None where it cannot be told yet."""
+    lossless: Mapping[str, set[int]]
+    """Priorities with PFC on, by RoCE interface."""
     is_set_up: bool
     """The role's unit has run since the boot, and did not fail."""
 
@@ -34,18 +37,20 @@ class Rdma(FactBase[Fabric | None]):
         """Return the one script."""
         return (
             f"(\n{SCRIPT})\necho '{_BRIDGES}'\n(\n{ACCESS_CONTROL}\n)\n"
+            f"echo '{_LOSSLESS}'\n{LOSSLESS}\n"
             f"echo '{_UNIT}'; systemctl is-active flightline-fabric.service || true"
         )
 
     def process(self, output: list[str]) -> Fabric:
         """Return the record; raises FactProcessError when the output cannot be understood."""
         report, _, rest = "\n".join(output).partition(_BRIDGES)
-        bridges, _, unit = rest.partition(_UNIT)
+        bridges, _, rest = rest.partition(_LOSSLESS)
+        priorities, _, unit = rest.partition(_UNIT)
         try:
             found = parse_rdma(report)
         except ValueError as error:
             raise FactProcessError(f"the RDMA devices cannot be read: {error}") from error
-        return Fabric(found, _known(bridges), unit.split() == ["active"])
+        return Fabric(found, _known(bridges), lossless(priorities), unit.split() == ["active"])
 
 
 def _known(bridges: str) -> tuple[str, ...] | None:

@@ -96,6 +96,7 @@ def repairs(settings: FabricSettings, fabric: Fabric, *, is_virtual: bool) -> li
         or _has_other_soft_links(settings, fabric)
         or _has_another_mtu(settings, fabric)
         or _has_other_sysctls(settings, fabric)
+        or _has_other_priorities(settings, fabric)
         or (not is_virtual and _has_other_pci_settings(settings, fabric))
     )
     return [
@@ -127,6 +128,12 @@ def _has_other_sysctls(settings: FabricSettings, fabric: Fabric) -> bool:
         if name in known
         for key, value in settings.interface_sysctls.items()
     )
+
+
+def _has_other_priorities(settings: FabricSettings, fabric: Fabric) -> bool:
+    declared = set(settings.roce_pfc_priorities)
+    names = wanted.wired_interfaces(settings, fabric.report)
+    return bool(declared) and any(fabric.lossless.get(name) != declared for name in names)
 
 
 def _has_other_pci_settings(settings: FabricSettings, fabric: Fabric) -> bool:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-
 from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, WARNING, check, not_applicable, unknown
 from flightline.gpu.evidence import gpus_on_bus
-from flightline.gpu.rdma import RdmaDevice, RdmaReport
+from flightline.gpu.rdma import RdmaDevice
 from roles.fabric import evidence, wanted
 from roles.fabric.settings import FabricSettings
 
@@ -152,35 +149,17 @@ def memory_peer(host: Host, settings: FabricSettings) -> None:
 )
 def pfc_priorities(host: Host, settings: FabricSettings) -> None:
     found = evidence.report(host, settings)
-    names = _wired(settings, found)
+    names = wanted.wired_interfaces(settings, found)
     if not (names and settings.roce_pfc_priorities):
         not_applicable("FabricSettings.roce_pfc_priorities is empty, or no wired port runs RoCE")
+    live = evidence.lossless(host.run(evidence.LOSSLESS).stdout)
     for name in names:
-        said = host.run(show_pfc(name))
-        if said.rc != 0:
-            unknown(f"`dcb pfc show dev {name}` fails: {said.stderr.strip()}")
-        live = lossless(said.stdout)
-        assert live == set(settings.roce_pfc_priorities), (
-            f"{name} has lossless priorities {sorted(live) or 'none'}, expected "
+        if name not in live:
+            unknown(f"`dcb pfc show dev {name}` does not say which priorities are lossless")
+        assert live[name] == set(settings.roce_pfc_priorities), (
+            f"{name} has lossless priorities {sorted(live[name]) or 'none'}, expected "
             f"{sorted(settings.roce_pfc_priorities)} (FabricSettings.roce_pfc_priorities)"
         )
-
-
-def show_pfc(interface: str) -> str:
-    """Return the question for an interface's lossless priorities; iproute2's dcb answers it."""
-    return f"dcb -j pfc show dev {shlex.quote(interface)}"
-
-
-def lossless(printed: str) -> set[int]:
-    """Return the priorities with PFC on, from `dcb -j pfc show`: {"prio_pfc": [false, ...]}."""
-    answer = json.loads(printed)
-    record = answer[0] if isinstance(answer, list) else answer
-    return {number for number, on in enumerate(record["prio_pfc"]) if on}
-
-
-def _wired(settings: FabricSettings, found: RdmaReport) -> list[str]:
-    names = wanted.roce_interfaces(settings, found)
-    return [name for name in names if name not in settings.soft_roce_interfaces]
 
 
 def _judge_express(host: Host, settings: FabricSettings, declared: str, field: str) -> None:

@@ -51,6 +51,12 @@ def roce_interfaces(settings: FabricSettings, report: RdmaReport) -> tuple[str, 
     return tuple(dict.fromkeys([*found, *settings.soft_roce_interfaces]))
 
 
+def wired_interfaces(settings: FabricSettings, report: RdmaReport) -> tuple[str, ...]:
+    """Return those of them that have hardware: software RoCE has no priorities."""
+    names = roce_interfaces(settings, report)
+    return tuple(name for name in names if name not in settings.soft_roce_interfaces)
+
+
 def is_compute(settings: FabricSettings, device: str, number: int) -> bool:
     """Return whether a port is declared to carry compute traffic."""
     if _matches(settings.excluded_ports, device, number):

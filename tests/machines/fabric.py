@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from flightline.audit.answers import Answer
 from roles.fabric import evidence, wanted
 from roles.fabric.node_checks import ENABLED, MODULES_AT_BOOT, UNIT
-from roles.fabric.pcie_checks import DRIVER, show_pfc
+from roles.fabric.pcie_checks import DRIVER
 from roles.fabric.settings import FabricSettings
 
 HCAS = ("mlx5_0", "mlx5_1", *(f"mlx5_{number}" for number in range(4, 10)))
@@ -94,10 +94,9 @@ def answers(name: str) -> dict[str, Answer]:
         ),
     }
     if machine.is_roce:
-        pfc = '[{"pfc_cap":8,"prio_pfc":[false,false,false,true,false,false,false,false]}]\n'
-        for number, interface in enumerate(_INTERFACES):
-            label = "fabric-pfc" if number == 0 else f"fabric-pfc-{number}"
-            printed[label] = (show_pfc(interface), pfc)
+        pairs = " ".join(f"{number}:{'on' if number == 3 else 'off'}" for number in range(8))
+        lines = (f"{name} prio-pfc {pairs}\n" for name in _INTERFACES)
+        printed["fabric-pfc"] = (evidence.LOSSLESS, "".join(lines))
     return {
         label: Answer(command, 0, stdout.encode()) for label, (command, stdout) in printed.items()
     }
@@ -189,7 +188,7 @@ def _bond() -> list[str]:
 
 
 def _configuration() -> str:
-    """256 bytes: one capability, PCI Express at 0x60, device control 0x5936: 4096 bytes, relaxed."""
+    """256 bytes: one capability, PCI Express at 0x60, control 0x5936: 4096 bytes, relaxed."""
     raw = bytearray(256)
     raw[0x06], raw[0x34], raw[0x60] = 0x10, 0x60, 0x10
     raw[0x68:0x6A] = (0x5936).to_bytes(2, "little")
