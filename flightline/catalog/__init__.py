@@ -25,6 +25,7 @@ __all__ = [
     "branch",
     "branches",
     "collective_floor",
+    "collectives",
     "gpu",
     "gpu_by_device",
     "gpus",

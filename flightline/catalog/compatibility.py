@@ -78,12 +78,17 @@ def _impossible(why: str) -> CudaFit:
 
 
 def _native(wanted: tuple[int, ...], family: CudaFamily) -> tuple[int, ...]:
-    """Return the oldest driver that runs this release natively."""
-    for release in cuda_releases():
-        if _version(release.version)[:2] >= wanted[:2]:
-            return _version(release.driver)
+    """Return the oldest driver that runs this release natively.
+
+    Some versions exist in drivers only: 565 says 12.7, and no such toolkit was published.
+    """
+    toolkits = {_version(each.version): _version(each.driver) for each in cuda_releases()}
+    if exact := toolkits.get(wanted[:2]):
+        return exact
+    newer = [driver for version, driver in toolkits.items() if version >= wanted[:2]]
+    drivers = [(each.number,) for each in branches() if _version(each.cuda) >= wanted[:2]]
     newest = branches()[-1].number if branches() else int(family.driver.split(".")[0])
-    return (newest + 1,)  # newer than what the catalog knows: not taken for native
+    return min([*newer, *drivers], default=(newest + 1,))
 
 
 def _driver(text: str) -> tuple[int, ...]:

@@ -1,0 +1,67 @@
+"""A project's own catalog.yaml adds and replaces entries, and is held to the same rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flightline import catalog
+from flightline.errors import FlightlineError
+
+OWN = {"source": "our acceptance of 2026-10", "date": "2026-10-01"}
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "deploy.py").touch()
+    (tmp_path / "roles").mkdir()
+    monkeypatch.setenv("FLIGHTLINE_PROJECT", str(tmp_path))
+    return tmp_path / "catalog.yaml"
+
+
+def own_gpu(**changes: object) -> dict[str, object]:
+    return {**catalog.gpu("l40s").model_dump(mode="json"), **changes}
+
+
+def test_a_new_gpu_is_known_at_once(site: Path) -> None:
+    gpu = own_gpu(id="l40x", name="L40X", product_names=["L40X"], device_ids=["26bf"])
+    site.write_text(yaml.safe_dump({"gpus": [gpu]}))
+    found = catalog.gpu_by_device("26bf")
+    assert found and found.id == "l40x"
+    assert catalog.gpu_by_device("2335")
+
+
+def test_an_entry_of_the_same_name_takes_its_place(site: Path) -> None:
+    floor = {"value": 600, "unit": "GB/s", **OWN}
+    site.write_text(yaml.safe_dump({"gpus": [own_gpu(floors={"memory_bandwidth": floor})]}))
+    assert catalog.gpu("l40s").floors["memory_bandwidth"].value == 600
+
+
+def test_another_severity_for_a_code_is_the_sites_own(site: Path) -> None:
+    row = {"code": 13, "description": "d", "action": "RESTART_APP", "severity": "critical"}
+    site.write_text(yaml.safe_dump({"xids": [{**row, "is_known": True, **OWN}]}))
+    assert catalog.xid(13).severity == "critical"
+    assert catalog.xid(79).is_known
+
+
+def test_an_unbelievable_floor_of_the_site_is_refused(site: Path) -> None:
+    floor = {"value": 6, "unit": "GB/s", **OWN}
+    site.write_text(yaml.safe_dump({"gpus": [own_gpu(floors={"memory_bandwidth": floor})]}))
+    with pytest.raises(FlightlineError) as caught:
+        catalog.gpus()
+    assert f"{site}: gpus l40s, field floors.memory_bandwidth: 6 GB/s" in caught.value.message
+
+
+def test_a_device_id_of_another_gpu_is_refused(site: Path) -> None:
+    site.write_text(yaml.safe_dump({"gpus": [own_gpu(id="mine")]}))
+    with pytest.raises(FlightlineError, match="26b9 is also that of l40s"):
+        catalog.gpus()
+
+
+def test_without_a_project_there_is_what_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLIGHTLINE_PROJECT", str(tmp_path))
+    assert catalog.gpu("h200_sxm")
