@@ -26,6 +26,7 @@ _TROUBLE = re.compile(
 )
 _TRUE = {"enabled", "yes", "active", "true"}
 _FALSE = {"disabled", "no", "not active", "inactive", "false"}
+_WORST_FIRST = (State.TROUBLE, State.NOT_SUPPORTED, State.MISSING, State.VALUE)
 _LONGEST_RAW = 300  # of an absurd value, enough to show it
 
 
@@ -65,10 +66,10 @@ class Values:
     def sum(self, *paths: str) -> Reading[int]:
         """Return the sum of the counts that are there, unless one of them is in trouble."""
         parts = [self.count(path) for path in paths]
-        bad = next((each for each in parts if each.state is State.TROUBLE), None)
         there = [each for each in parts if each.value is not None]
-        if bad is not None or not there:
-            return bad or parts[0]
+        worst = min(parts, key=lambda each: _WORST_FIRST.index(each.state))
+        if worst.state is State.TROUBLE or not there:
+            return worst
         total = sum(each.value or 0 for each in there)
         return Reading(there[0].name, State.VALUE, total, " + ".join(each.raw for each in there))
 
@@ -80,8 +81,8 @@ class Values:
         self, paths: Iterable[str], read: Callable[[str], T | None], *, none_is_value: bool = False
     ) -> Reading[T]:
         found = [self._one(path, read, none_is_value) for path in paths]
-        ranks = (State.VALUE, State.TROUBLE, State.NOT_SUPPORTED, State.MISSING)
-        return min(found, key=lambda each: ranks.index(each.state))
+        best = next((each for each in found if each.is_there), None)
+        return best or min(found, key=lambda each: _WORST_FIRST.index(each.state))
 
     def _one(self, path: str, read: Callable[[str], T | None], none_is_value: bool) -> Reading[T]:
         raw = self._raw(path)

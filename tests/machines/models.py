@@ -21,7 +21,8 @@ class Model:
     """PCI Express, of the device."""
     vbios: str
     inforom: str = "N/A"
-    has_ecc: bool = True
+    ecc: str = "Enabled"
+    """ "N/A" for a GPU without it; a GeForce that has it leaves the factory with "Disabled"."""
     has_rows: bool = True
     """Row remapping (Ampere and newer); without it and with ECC, pages are retired."""
     has_mig: bool = False
@@ -86,7 +87,7 @@ _L40S = Model(
 )  # fmt: skip
 _RTX_4090 = Model(
     "NVIDIA GeForce RTX 4090", "Ada Lovelace", "2684", "167c", 24564, 450, 3105, 10501, 4,
-    "95.02.3C.40.93", has_ecc=False, has_rows=False, memory_c=None,
+    "95.02.3C.40.93", ecc="Disabled", has_rows=False, memory_c=None,
 )  # fmt: skip
 _V100 = Model(
     "Tesla V100-SXM2-32GB", "Volta", "1db5", "1249", 32768, 300, 1530, 877, 3,
@@ -101,7 +102,7 @@ BUILDS = {
         _H100, "580.105.08", "13.0", _HGX, _row(0x86, 4), "22a3", cards=_RAILS
     ),
     "a100_sxm_8": Build(
-        _A100, "535.274.02", "12.2", _HGX, _row(0x86, 6), "1af1", cards=_RAILS, card_device="101b"
+        _A100, "580.105.08", "13.0", _HGX, _row(0x86, 6), "1af1", cards=_RAILS, card_device="101b"
     ),
     "a100_mig_8": Build(
         _A100, "580.105.08", "13.0", _HGX, _row(0x86, 6), "1af1", cards=_RAILS,
@@ -114,9 +115,9 @@ BUILDS = {
         cards=("0000:01:00.0", "0002:01:00.0", "0010:01:00.0", "0012:01:00.0"),
         link_generation=5,
     ),
-    "l40s_2": Build(_L40S, "550.163.01", "12.4", _row(0x41, 2, 0x40)),
+    "l40s_2": Build(_L40S, "580.95.05", "13.0", _row(0x41, 2, 0x40)),
     "rtx_4090_1": Build(_RTX_4090, "580.95.05", "13.0", _row(0x01, 1)),
-    "v100_8": Build(_V100, "470.256.02", "11.4", _HGX),
+    "v100_8": Build(_V100, "580.105.08", "13.0", _HGX),
 }  # fmt: skip
 
 ALIASES = {

@@ -64,21 +64,20 @@ def top(build: Build, index: int) -> Nodes:
 def ecc(build: Build) -> Nodes:
     """Return ECC, its errors, retired pages and remapped rows."""
     model = build.model
-    mode = "Enabled" if model.has_ecc else NONE
     rows = (
         ("remapped_row_corr", "0"),
         ("remapped_row_unc", "0"),
         ("remapped_row_pending", "No"),
         ("remapped_row_failure", "No"),
     )
-    retires = model.has_ecc and not model.has_rows
+    retires = model.ecc == "Enabled" and not model.has_rows
     count, waits = ("3", "No") if retires else (NONE, NONE)
     kinds = ("multiple_single_bit_retirement", "double_bit_retirement")
     pages = tuple((kind, (("retired_count", count), ("retired_pagelist", ""))) for kind in kinds)
     pending = (("pending_blacklist", waits), ("pending_retirement", waits))
     spans = tuple((span, _errors(build, span)) for span in ("volatile", "aggregate"))
     return (
-        ("ecc_mode", (("current_ecc", mode), ("pending_ecc", mode))),
+        ("ecc_mode", (("current_ecc", model.ecc), ("pending_ecc", model.ecc))),
         ("ecc_errors", spans),
         ("retired_pages", (*pages, *pending)),
         ("remapped_rows", rows if model.has_rows else NONE),
@@ -176,7 +175,7 @@ def _reasons(branch: int) -> Nodes:
 
 
 def _errors(build: Build, span: str) -> Nodes:
-    zero = "0" if build.model.has_ecc else NONE
+    zero = "0" if build.model.ecc == "Enabled" else NONE
     if build.model.architecture == "Volta":
         places = tuple((place, NONE if place == "cbu" else zero) for place in (*_PLACES, "total"))
         return (("single_bit", places), ("double_bit", places))
@@ -185,7 +184,7 @@ def _errors(build: Build, span: str) -> Nodes:
     names[1:1] = [f"sram_uncorrectable_{x}" for x in ("parity", "secded")] if split else []
     names[1:1] = [] if split else ["sram_uncorrectable"]
     counts = tuple((name, zero) for name in names)
-    exceeded = "No" if build.model.has_ecc else NONE
+    exceeded = "No" if build.model.ecc == "Enabled" else NONE
     last = _since(split and span == "aggregate", ("sram_threshold_exceeded", exceeded))
     return (*counts, *last)
 
