@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roles.nvidia import (
+    acceptance_checks,
     gpu_checks,
     link_checks,
     memory_checks,
@@ -13,6 +14,7 @@ from roles.nvidia import (
 )
 
 __all__ = [
+    "acceptance_checks",
     "gpu_checks",
     "link_checks",
     "memory_checks",
