@@ -123,7 +123,7 @@ def gpu_known(host: Host, _nvidia: NvidiaSettings) -> None:
         nameless = "graphics device" in name.lower()
         return f"is a {name!r} to the driver, which does not know its name" if nameless else ""
 
-    expect(host, lambda gpu: gpu.product_name, wrong, by_model=True)
+    expect(host, lambda gpu: gpu.product_name, wrong, needs_model=True)
 
 
 @check(
@@ -142,7 +142,7 @@ def gpu_model(host: Host, nvidia: NvidiaSettings) -> None:
         said = f"is {board.known.id} ({board.smi.product_name.raw}), expected {wanted}"
         return "" if board.known.id == wanted else f"{said} (NvidiaSettings.gpu_model)"
 
-    expect(host, lambda gpu: gpu.device_id, wrong, by_model=True)
+    expect(host, lambda gpu: gpu.device_id, wrong, needs_model=True)
 
 
 @check(
@@ -169,7 +169,7 @@ def gpu_memory(host: Host, _nvidia: NvidiaSettings) -> None:
         said = f"shows {mib} MiB, expected at least {least:.0f} MiB ({board.known.id}, catalog)"
         return "" if mib >= least else said
 
-    expect(host, lambda gpu: gpu.memory_total_mib, wrong, by_model=True)
+    expect(host, lambda gpu: gpu.memory_total_mib, wrong, needs_model=True)
 
 
 @check(

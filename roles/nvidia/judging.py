@@ -55,17 +55,28 @@ class Board:
 
 Read = Callable[[SmiGpu], Reading[T]]
 Wrong = Callable[[Board, T], str]
-Lacks = Callable[[Gpu], bool]
+Lacks = Callable[[Board], str]
+"""Why a GPU cannot have something, in the words that follow its name; "" where it can."""
 
 
-def never(_model: Gpu) -> bool:
+def never(_board: Board) -> str:
     """Every GPU has it."""
-    return False
+    return ""
 
 
-def maybe(_model: Gpu) -> bool:
-    """Any GPU may be without: boards differ within a model."""
-    return True
+def maybe(_board: Board) -> str:
+    """Any GPU may be without, and says so: boards differ within a model."""
+    return "says so"
+
+
+def by_model(lacks: Callable[[Gpu], bool]) -> Lacks:
+    """Models of the catalog may be without; one that it does not know is not excused."""
+
+    def proof(board: Board) -> str:
+        model = board.model
+        return f"is a {model.name} (catalog)" if model is not None and lacks(model) else ""
+
+    return proof
 
 
 def boards(host: Host) -> tuple[Board, ...]:
@@ -128,17 +139,17 @@ def examine(
     *,
     lacks: Lacks = never,
     since: int = 0,
-    by_model: bool = False,
+    needs_model: bool = False,
 ) -> Found:
     """Return what the reading is on every GPU; `wrong` says what is wrong with a value, or "".
 
     `lacks` tells the models that cannot have it, `since` the driver branch that first reports it;
-    `by_model` makes a GPU that the catalog does not know unreadable.
+    `needs_model` makes a GPU that the catalog does not know unreadable.
     """
     bad, blind, absent, judged = list[Said](), list[Said](), list[Said](), 0
     for board in boards(host):
         reading = read(board.smi)
-        if by_model and board.model is None:
+        if needs_model and board.model is None:
             blind.append((board, STRANGER))
         elif reading.is_there and reading.value is not None:
             judged += 1
@@ -194,15 +205,12 @@ def _model(gpu: SmiGpu) -> Gpu | None:
 
 def _proof(board: Board, reading: Reading[T], lacks: Lacks, since: int) -> str:
     """Why this GPU cannot have the value; empty when nothing proves that."""
-    if reading.state is State.TROUBLE:
+    if reading.state is State.TROUBLE or (lacks is maybe and not reading.is_unsupported):
         return ""
     if reading.state is State.MISSING and 0 < board.branch < since:
         return f"has driver {board.branch}, and {reading.name} is reported from {since} on"
-    if lacks is maybe and reading.is_unsupported:
-        return f"reports no {reading.name}"
-    if board.model is not None and lacks(board.model):
-        return f"is a {board.model.name}, which has no {reading.name} (catalog)"
-    return ""
+    proof = lacks(board)
+    return f"{proof}: it has no {reading.name}" if proof else ""
 
 
 def _why(reading: Reading[T]) -> str:

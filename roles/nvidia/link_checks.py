@@ -90,8 +90,8 @@ def pcie_slot(host: Host, _nvidia: NvidiaSettings) -> None:
         return f"{said} ({board.known.id}, catalog)" if generation < most else ""
 
     conclude(
-        examine(host, lambda gpu: gpu.pcie_width_max, narrow, by_model=True),
-        examine(host, lambda gpu: gpu.pcie_generation_max, slow, by_model=True),
+        examine(host, lambda gpu: gpu.pcie_width_max, narrow, needs_model=True),
+        examine(host, lambda gpu: gpu.pcie_generation_max, slow, needs_model=True),
     )
 
 

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, WARNING, check, not_applicable
-from flightline.catalog.model import Gpu
 from roles.nvidia.gpu_checks import KNOWN
-from roles.nvidia.judging import Board, conclude, examine, expect
+from roles.nvidia.judging import Board, boards, by_model, conclude, examine, expect
 from roles.nvidia.settings import NvidiaSettings
 
 _RESET = "drain the node, reset the GPU (`nvidia-smi --gpu-reset -i INDEX`); if that fails, reboot"
@@ -27,17 +26,17 @@ _MOST_RETIRED = 60  # of 64 that fit; AWS's limit (2026-11-20)
 _MOST_CORRECTED = {"DRAM": 20_000_000, "SRAM": 10_000}  # Azure's check_gpu_ecc (2026-11-20)
 
 
-def _no_ecc(model: Gpu) -> bool:
-    return not model.has_ecc
+_no_ecc = by_model(lambda model: not model.has_ecc)
+_no_rows = by_model(lambda model: not model.has_row_remapping)
+# Volta and Turing data centre GPUs retire pages; GeForce cards, with ECC or without, do not.
+_no_pages = by_model(
+    lambda model: model.has_row_remapping or not model.has_ecc or not model.is_datacenter
+)
 
 
-def _no_rows(model: Gpu) -> bool:
-    return not model.has_row_remapping
-
-
-def _no_pages(model: Gpu) -> bool:
-    """Those with row remapping retire no pages; those without ECC neither."""
-    return model.has_row_remapping or not model.has_ecc
+def _uncounted(board: Board) -> str:
+    """Without ECC, errors are not counted; whether it must be on, nvidia-ecc-enabled judges."""
+    return "has ECC off" if board.smi.ecc_current.value is False else _no_ecc(board)
 
 
 @check(
@@ -50,6 +49,9 @@ def _no_pages(model: Gpu) -> bool:
 def ecc_enabled(host: Host, nvidia: NvidiaSettings) -> None:
     if not nvidia.ecc:
         not_applicable("NvidiaSettings.ecc is False")
+    names = [board.smi.product_name.value or "" for board in boards(host)]
+    if "ecc" not in nvidia.model_fields_set and all("GeForce" in name for name in names):
+        not_applicable("GeForce cards come with ECC off; NvidiaSettings(ecc=True) demands it")
 
     def wrong(_board: Board, on: bool) -> str:
         return "" if on else "has ECC off, expected on (NvidiaSettings.ecc)"
@@ -88,8 +90,8 @@ def ecc_uncorrectable(host: Host, _nvidia: NvidiaSettings) -> None:
 
     dram, sram = in_memory("DRAM"), in_memory("SRAM")
     conclude(
-        examine(host, lambda gpu: gpu.dram_uncorrectable_volatile, dram, lacks=_no_ecc),
-        examine(host, lambda gpu: gpu.sram_uncorrectable_volatile, sram, lacks=_no_ecc),
+        examine(host, lambda gpu: gpu.dram_uncorrectable_volatile, dram, lacks=_uncounted),
+        examine(host, lambda gpu: gpu.sram_uncorrectable_volatile, sram, lacks=_uncounted),
     )
 
 
@@ -107,7 +109,7 @@ def ecc_sram_threshold(host: Host, _nvidia: NvidiaSettings) -> None:
         said = f"has had {errors} uncorrectable SRAM errors, expected at most {_MOST_SRAM_ERRORS}"
         return said if errors > _MOST_SRAM_ERRORS else ""
 
-    expect(host, lambda gpu: gpu.sram_uncorrectable_aggregate, wrong, lacks=_no_ecc)
+    expect(host, lambda gpu: gpu.sram_uncorrectable_aggregate, wrong, lacks=_uncounted)
 
 
 @check(
@@ -125,8 +127,8 @@ def ecc_correctable_rate(host: Host, _nvidia: NvidiaSettings) -> None:
 
     dram, sram = at_most("DRAM"), at_most("SRAM")
     conclude(
-        examine(host, lambda gpu: gpu.dram_correctable_volatile, dram, lacks=_no_ecc),
-        examine(host, lambda gpu: gpu.sram_correctable_volatile, sram, lacks=_no_ecc),
+        examine(host, lambda gpu: gpu.dram_correctable_volatile, dram, lacks=_uncounted),
+        examine(host, lambda gpu: gpu.sram_correctable_volatile, sram, lacks=_uncounted),
     )
 
 

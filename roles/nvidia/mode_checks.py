@@ -7,22 +7,19 @@ import re
 from testinfra.host import Host
 
 from flightline.audit.check import ERROR, WARNING, check, not_applicable
-from flightline.catalog.model import Gpu
 from roles.nvidia.gpu_checks import ANSWERS, KNOWN
-from roles.nvidia.judging import Board, conclude, examine, expect
+from roles.nvidia.judging import Board, by_model, conclude, examine, expect
 from roles.nvidia.settings import NvidiaSettings
 
 _APPLY = "run `flightline apply --role nvidia`"
 _MIG = f"{_APPLY}; it changes only GPUs that nothing uses"
 
 
-def _no_mig(model: Gpu) -> bool:
-    return not model.has_mig
-
-
-def _no_coherent_cpu(model: Gpu) -> bool:
-    """Only GPUs on a Grace CPU share its page tables: GH200, GB200, GB300."""
-    return not any(re.search(r"\bG[HB]\d00", name) for name in model.product_names)
+_no_mig = by_model(lambda model: not model.has_mig)
+# Only GPUs on a Grace CPU share its page tables: GH200, GB200, GB300.
+_no_coherent_cpu = by_model(
+    lambda model: not any(re.search(r"\bG[HB]\d00", name) for name in model.product_names)
+)
 
 
 @check(
@@ -111,8 +108,7 @@ def mig_layout(host: Host, nvidia: NvidiaSettings) -> None:
 )
 def addressing_mode(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(board: Board, mode: str) -> str:
-        if board.model is None or _no_coherent_cpu(board.model):
-            return ""
-        return "" if mode.upper() == "ATS" else f"has addressing mode {mode!r}, expected 'ATS'"
+        fine = mode.upper() == "ATS" or _no_coherent_cpu(board)
+        return "" if fine else f"has addressing mode {mode!r}, expected 'ATS'"
 
-    expect(host, lambda gpu: gpu.addressing_mode, wrong, lacks=_no_coherent_cpu, since=535)
+    expect(host, lambda gpu: gpu.addressing_mode, wrong, needs_model=True, since=535)

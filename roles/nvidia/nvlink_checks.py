@@ -11,8 +11,26 @@ from flightline.catalog.model import Gpu
 from flightline.gpu import nvlink
 from flightline.gpu.nvlink import GpuLinks, parse_nvlink
 from roles.nvidia.gpu_checks import KNOWN
-from roles.nvidia.judging import STRANGER, Board, Found, Said, alike, boards, conclude, examine
+from roles.nvidia.judging import (
+    STRANGER,
+    Board,
+    Found,
+    Said,
+    alike,
+    boards,
+    by_model,
+    conclude,
+    examine,
+)
 from roles.nvidia.settings import NvidiaSettings
+
+# Boards with NVSwitches before Hopper do not report their fabric's state.
+_no_fabric = by_model(
+    lambda model: (
+        model.nvswitch not in ("all", "rack")
+        or model.architecture in ("volta", "turing", "ampere", "ada")
+    )
+)
 
 _GOOD_HEALTH = ("healthy", "full", "false", "no", "none", "not supported")
 
@@ -106,12 +124,6 @@ def fabric_health(host: Host, _nvidia: NvidiaSettings) -> None:
                 blind.append((board, f"reports {reading.raw!r} for {reading.name}"))
     absent = tuple((board, "reports no fabric health") for board in boards(host))
     conclude(Found(tuple(bad), tuple(blind), absent, judged > 0))
-
-
-def _no_fabric(model: Gpu) -> bool:
-    """Boards with NVSwitches before Hopper do not report it either."""
-    reports = model.architecture not in ("volta", "turing", "ampere", "ada")
-    return model.nvswitch not in ("all", "rack") or not reports
 
 
 def _each_with_links(host: Host, wrong: Callable[[Board, GpuLinks], str]) -> Found:

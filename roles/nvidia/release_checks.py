@@ -42,7 +42,7 @@ def driver_floor(host: Host, _nvidia: NvidiaSettings) -> None:
             return f"runs driver {version}, expected branch {last} at most ({board.known.id})"
         return ""
 
-    expect(host, lambda gpu: gpu.device_id, wrong, by_model=True)
+    expect(host, lambda gpu: gpu.device_id, wrong, needs_model=True)
 
 
 @check(
@@ -95,7 +95,7 @@ def cuda_supported(host: Host, nvidia: NvidiaSettings) -> None:
         said = f"cannot run the images: {fit.sentence.rstrip('.')} (NvidiaSettings.image_cuda)"
         return said if lacks else ""
 
-    expect(host, lambda gpu: gpu.device_id, wrong, by_model=True)
+    expect(host, lambda gpu: gpu.device_id, wrong, needs_model=True)
 
 
 @check(
@@ -114,7 +114,7 @@ def dtypes_supported(host: Host, nvidia: NvidiaSettings) -> None:
         said = f"({board.known.id}) has no hardware for {', '.join(lacking)}"
         return f"{said} (NvidiaSettings.dtypes)" if lacking else ""
 
-    expect(host, lambda gpu: gpu.device_id, wrong, by_model=True)
+    expect(host, lambda gpu: gpu.device_id, wrong, needs_model=True)
 
 
 @check(

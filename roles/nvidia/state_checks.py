@@ -8,7 +8,7 @@ from flightline.audit.check import ERROR, WARNING, check, not_applicable
 from flightline.gpu.reading import Reading, State
 from flightline.gpu.smi import SmiGpu
 from roles.nvidia.gpu_checks import ANSWERS, KNOWN
-from roles.nvidia.judging import Board, Found, boards, conclude, examine, expect, maybe
+from roles.nvidia.judging import Board, Found, boards, by_model, conclude, examine, expect, maybe
 from roles.nvidia.settings import NvidiaSettings
 
 _APPLY = "run `flightline apply --role nvidia`"
@@ -18,6 +18,7 @@ _HOTTEST_MEMORY_C = (
     95  # HBM, where the driver names no limit: A100's own, and sichek's (2026-11-20)
 )
 _ROUNDING_W = 1.0
+_needs_no_meter = by_model(lambda model: not model.is_datacenter)
 _LEFTOVER = 0.02  # of the memory: an idle MIG GPU or an older driver counts some of its own
 
 
@@ -159,7 +160,7 @@ def power_reported(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(_board: Board, watts: float) -> str:
         return "" if watts > 0 else f"says that it draws {watts:g} W, expected more than 0"
 
-    expect(host, lambda gpu: gpu.power_draw_w, wrong, lacks=lambda model: not model.is_datacenter)
+    expect(host, lambda gpu: gpu.power_draw_w, wrong, lacks=_needs_no_meter)
 
 
 @check(
