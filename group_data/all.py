@@ -11,9 +11,13 @@ name stays as declared here:
 from flightline.reboot import RebootSettings
 from roles.base.settings import BaseSettings
 from roles.containers.settings import ContainersSettings
+from roles.fabric.settings import FabricSettings
 from roles.kernel.settings import KernelSettings
+from roles.nvidia.settings import NvidiaSettings
 
 base = BaseSettings()
 kernel = KernelSettings()
+nvidia = NvidiaSettings()
+fabric = FabricSettings()
 containers = ContainersSettings()
 reboot = RebootSettings()

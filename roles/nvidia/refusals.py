@@ -24,8 +24,9 @@ from roles.nvidia.work import work
 def refuse_unfit_gpus(settings: NvidiaSettings) -> Generator[StringCommand]:
     """The declared driver, GPUs and models can work on this node.
 
-    One remote command, two on a node with GPUs. Fails with every problem in one sentence each, before anything on the node was touched; so it
-    does where the driver in place would have to go and may not.
+    One remote command, two on a node with GPUs. Fails with every problem in one sentence each,
+    before anything on the node was touched; so it does where the driver in place would have to go
+    and may not.
     """
     try:
         found = found_problems(host, settings)
