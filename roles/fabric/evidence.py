@@ -78,7 +78,8 @@ def lossless(printed: str) -> dict[str, set[int]]:
     """
     found = {}
     for line in printed.splitlines():
-        name, *pairs = line.split()
+        name, _, said = line.strip().partition(" ")
+        pairs = said.split()
         if "prio-pfc" in pairs:
             found[name] = {int(pair[:-3]) for pair in pairs if pair.endswith(":on")}
     return found
