@@ -1,7 +1,7 @@
-"""Docker as a container host for inference engines; the NVIDIA runtime joins it later.
+"""Docker as a container host for inference engines, with NVIDIA's toolkit where a GPU is.
 
-The NVIDIA toolkit registers itself in daemon.json (`runtimes`, `default-runtime`): keys that this
-role does not own and therefore keeps.
+The toolkit's keys of daemon.json are the role's where containers are to get GPUs; elsewhere they
+are kept as they are found.
 """
 
 from __future__ import annotations

@@ -46,9 +46,18 @@ def means_of(state: EngineState, settings: ContainersSettings) -> Means:
 
 def pending_keys(state: EngineState, settings: ContainersSettings) -> frozenset[str]:
     """Return the keys of daemon.json that differ in the file or in what dockerd answers."""
-    current = parse(state.file)
-    in_file = changed_keys(current, merged_keys(settings, current))
-    return in_file | (differences(state.info, settings) if state.info else frozenset())
+    current, gives = parse(state.file), gives_gpus(state, settings)
+    in_file = changed_keys(current, merged_keys(settings, current, has_gpu=gives))
+    if not state.info:
+        return in_file
+    return in_file | differences(state.info, settings, has_gpu=gives)
+
+
+def gives_gpus(state: EngineState, settings: ContainersSettings) -> bool:
+    """Whether containers on this node are to get GPUs."""
+    if settings.nvidia_toolkit == "when-present":
+        return bool(state.gpus.on_bus)
+    return settings.nvidia_toolkit == "always"
 
 
 def refuse_harm(state: EngineState, settings: ContainersSettings) -> None:

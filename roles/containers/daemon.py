@@ -16,7 +16,6 @@ RELOADED = frozenset(
         "authorization-plugins",
         "debug",
         "default-runtime",
-        "features",
         "insecure-registries",
         "labels",
         "live-restore",
@@ -29,11 +28,18 @@ RELOADED = frozenset(
     }
 )
 """Keys that dockerd takes over at SIGHUP; every other key needs a restart.
-Source: docs.docker.com/reference/cli/dockerd, "Configuration reload behavior", read 2026-11-20."""
+Source: docs.docker.com/reference/cli/dockerd, "Configuration reload behavior", read 2026-11-20.
+`features` is in that list too, but what it says of CDI counts at a start only."""
 
 FIXED_BY_CONTAINERS = frozenset({"bip"})
 """Keys that not even a restart applies while containers run: dockerd keeps docker0 as it is then
 (moby daemon/daemon_unix.go, initNetworkController)."""
+
+_SHARED = frozenset({"features", "runtimes"})
+"""Objects of `extra` in which entries of others stay."""
+
+NVIDIA_RUNTIME = "nvidia-container-runtime"
+"""What `nvidia-ctk runtime configure` registers under the name nvidia."""
 
 _CGROUP_OPTION = "native.cgroupdriver="
 
@@ -59,7 +65,8 @@ def declared_keys(settings: ContainersSettings) -> dict[str, Any]:
         "registry-mirrors": list(settings.registry_mirrors),
         "storage-driver": settings.storage_driver,
     }
-    if taken := sorted(owned.keys() & settings.extra.keys()):
+    owners = owned.keys() | ({"default-runtime"} if settings.nvidia_runtime_default else set())
+    if taken := sorted(owners & settings.extra.keys()):
         raise SettingsError(
             f"ContainersSettings.extra: {', '.join(taken)} of daemon.json is set by a field of its "
             "own; remove it from extra."
@@ -67,8 +74,12 @@ def declared_keys(settings: ContainersSettings) -> dict[str, Any]:
     return {**owned, **settings.extra}
 
 
-def merged_keys(settings: ContainersSettings, current: Mapping[str, Any]) -> dict[str, Any]:
+def merged_keys(
+    settings: ContainersSettings, current: Mapping[str, Any], *, has_gpu: bool = False
+) -> dict[str, Any]:
     """Return what daemon.json holds afterwards: our keys win, every other key stays.
+
+    + has_gpu: containers get GPUs here, so NVIDIA's runtime, the default one and CDI are ours too
 
     Registries are replaced whole, so that none stays behind. Within the keys that several owners
     share, foreign entries stay: other ulimits, other exec-opts, and other log-opts as long as the
@@ -82,16 +93,46 @@ def merged_keys(settings: ContainersSettings, current: Mapping[str, Any]) -> dic
         **_log_options(settings),
     }
     wanted["exec-opts"] = [*_foreign_exec_options(current), *wanted["exec-opts"]]
-    return {**current, **wanted}
+    for key in wanted.keys() & _SHARED:
+        wanted[key] = {**_object(current, key), **_object(wanted, key)}
+    merged = {**current, **wanted}
+    return {**merged, **nvidia_keys(settings, merged)} if has_gpu else merged
 
 
-def merge(settings: ContainersSettings, text: str | None) -> str:
+def nvidia_keys(settings: ContainersSettings, current: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys that give containers GPUs, as `nvidia-ctk runtime configure` merges them.
+
+    Other runtimes and features stay. A default runtime that is not nvidia's stays too, unless
+    nvidia's is declared.
+    """
+    runtimes = _object(current, "runtimes")
+    if not is_nvidia_runtime(runtimes.get("nvidia")):
+        runtimes = {**runtimes, "nvidia": {"args": [], "path": NVIDIA_RUNTIME}}
+    wanted: dict[str, Any] = {
+        "runtimes": runtimes,
+        "features": {**_object(current, "features"), "cdi": settings.nvidia_cdi},
+    }
+    if settings.nvidia_runtime_default:
+        wanted["default-runtime"] = "nvidia"
+    elif current.get("default-runtime") == "nvidia" and "default-runtime" not in settings.extra:
+        wanted["default-runtime"] = "runc"  # a key that goes away would not be reloaded
+    return wanted
+
+
+def is_nvidia_runtime(entry: object) -> bool:
+    """Whether an entry of `runtimes` runs NVIDIA's runtime, with a path or without, and plainly."""
+    if not isinstance(entry, dict) or entry.get("args") or entry.get("runtimeArgs"):
+        return False
+    return entry.get("path") in (NVIDIA_RUNTIME, f"/usr/bin/{NVIDIA_RUNTIME}")
+
+
+def merge(settings: ContainersSettings, text: str | None, *, has_gpu: bool = False) -> str:
     """Return the new text of daemon.json; the old text itself when it says the same already.
 
     Raises FlightlineError, naming line and column, when the old text is not a JSON object.
     """
     current = parse(text)
-    wanted = merged_keys(settings, current)
+    wanted = merged_keys(settings, current, has_gpu=has_gpu)
     if text is not None and wanted == current:
         return text
     return json.dumps(wanted, indent=4) + "\n"

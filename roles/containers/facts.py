@@ -13,7 +13,11 @@ from typing import Any
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
+from roles.containers import gpus
+from roles.containers.gpus import Gpus, parse_gpus
 from roles.containers.networks import Route, parse_routes
+
+NO_GPUS = parse_gpus("gpu-end=yes")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class EngineState:
     members: tuple[str, ...]
     """Members of the group docker, sorted."""
     routes: tuple[Route, ...]
+    gpus: Gpus = NO_GPUS
+    """What containers can have of the node's GPUs."""
 
     @property
     def running_containers(self) -> int:
@@ -45,7 +51,7 @@ class EngineState:
 
 
 def parse_state(text: str) -> EngineState:
-    """Return the record that the output of state.sh describes.
+    """Return the record that the output of gpu.sh and state.sh describes.
 
     One real line: `loaded=1763686800`. Raises ValueError when the text is cut short or damaged.
     """
@@ -74,6 +80,7 @@ def parse_state(text: str) -> EngineState:
         installed=tuple(values.get("package", [])),
         members=tuple(sorted(filter(None, one("group").split(",")))),
         routes=parse_routes(one("routes")),
+        gpus=parse_gpus(f"{text}\ngpu-end=yes"),  # the whole text has an end of its own
     )
 
 
@@ -89,7 +96,7 @@ class Engine(FactBase[EngineState | None]):
 
     def command(self) -> str:
         """Return the one script that asks everything."""
-        return Path(__file__).with_name("state.sh").read_text(encoding="utf-8")
+        return gpus.SCRIPT + Path(__file__).with_name("state.sh").read_text(encoding="utf-8")
 
     def process(self, output: list[str]) -> EngineState:
         """Return the record; raises FactProcessError when the output cannot be understood."""

@@ -32,10 +32,38 @@ def address_pools(info: Info) -> tuple[tuple[str, int], ...]:
     return tuple((pool["Base"], int(pool["Size"])) for pool in pools)
 
 
-def differences(info: Info, settings: ContainersSettings) -> frozenset[str]:
+def nvidia_differences(info: Info, settings: ContainersSettings) -> frozenset[str]:
+    """Return those keys that give containers GPUs whose live value is not the declared one."""
+    is_default = info.get("DefaultRuntime") == "nvidia"
+    same = {
+        "runtimes": "nvidia" in (info.get("Runtimes") or {}),
+        "default-runtime": is_default or not settings.nvidia_runtime_default,
+        "features": settings.nvidia_cdi is False or not knows_cdi(info) or bool(cdi_folders(info)),
+    }
+    return frozenset(key for key, is_same in same.items() if not is_same)
+
+
+def knows_cdi(info: Info) -> bool:
+    """Whether this dockerd can give out devices by CDI: from Docker 25 on (its API 1.44)."""
+    major = str(info.get("ServerVersion", "")).partition(".")[0]
+    return major.isdigit() and int(major) >= 25
+
+
+def cdi_folders(info: Info) -> tuple[str, ...]:
+    """Return where dockerd looks for CDI specifications; none means that it does not use CDI.
+
+    docs.docker.com/reference/api/engine/version/v1.44, SystemInfo.CDISpecDirs, read 2026-11-21.
+    """
+    return tuple(info.get("CDISpecDirs") or ())
+
+
+def differences(
+    info: Info, settings: ContainersSettings, *, has_gpu: bool = False
+) -> frozenset[str]:
     """Return the keys of daemon.json whose live value is not the declared one.
 
-    Only keys that `docker info` shows; ulimits, shm size and log options it does not.
+    Only keys that `docker info` shows; ulimits, shm size and log options it does not. With
+    has_gpu, those that give containers GPUs too.
     """
     pools = tuple((pool.base, pool.size) for pool in settings.address_pools)
     same = {
@@ -48,7 +76,8 @@ def differences(info: Info, settings: ContainersSettings) -> frozenset[str]:
         "exec-opts": info.get("CgroupDriver") == settings.cgroup_driver,
         "default-address-pools": address_pools(info) == pools,
     }
-    return frozenset(key for key, is_same in same.items() if not is_same)
+    gpus = nvidia_differences(info, settings) if has_gpu else frozenset()
+    return gpus | {key for key, is_same in same.items() if not is_same}
 
 
 def _registries(info: Info) -> Mapping[str, Any]:

@@ -14,9 +14,11 @@ from flightline.operations.bundle import Directory, File, Hook, Item, Merge, bun
 from flightline.operations.packages import installed
 from flightline.operations.refusal import Refusal
 from flightline.templates import render
+from roles.containers import toolkit
 from roles.containers.change import (
     Means,
     current_root,
+    gives_gpus,
     means_of,
     refuse_harm,
     refuse_move,
@@ -54,24 +56,32 @@ def engine_configured(settings: ContainersSettings) -> Generator[StringCommand]:
 
     + settings: what is declared
 
-    Two remote commands when nothing differs. Laid down before the packages, so that dockerd's first
-    start is with its own networks and data root. A running dockerd reloads, or restarts where a key
-    needs it and the settings allow it. What would cut off networks, data or containers is refused.
+    Two remote commands when nothing differs, four where containers get GPUs: NVIDIA's toolkit is
+    there before dockerd hears of it. Laid down before the engine's packages, so that dockerd's
+    first start is with its own networks and data root. A running dockerd reloads, or restarts where
+    a key needs it and the settings allow it. What would cut off networks, data or containers is
+    refused.
     """
     try:
         node = node_of(host)
         state = _state(node, settings)
-        items, hooks = engine_items(node, settings), engine_hooks(state, settings)
+        gives = gives_gpus(state, settings)
+        items = engine_items(node, settings, has_gpu=gives)
+        hooks = engine_hooks(state, settings)
         means = means_of(state, settings)
     except FlightlineError as refusal:
         yield Refusal(f"{refusal.message} Nothing was changed.")
         return
+    if gives:
+        yield from toolkit.toolkit_installed(node, settings, state.gpus)
     changed = False
     for command in bundle._inner(items=items, hooks=hooks):
         changed = True
         yield command
     if state.members != tuple(sorted(settings.operators)):
         yield StringCommand(_membership(settings.operators))
+    if gives and not changed and toolkit.refresh_due(state.gpus):
+        yield StringCommand(toolkit.REFRESH)
     if not changed and means is not Means.NOTHING:
         yield StringCommand(_RELOAD)
         if means is Means.RESTART:
@@ -94,8 +104,13 @@ def engine_installed(settings: ContainersSettings) -> Generator[StringCommand]:
     yield from installed._inner(packages=wanted.present, absent=wanted.absent, hold=wanted.held)
 
 
-def engine_items(node: NodeFacts, settings: ContainersSettings) -> tuple[Item, ...]:
-    """Return every file of this role. Raises NodeRefused on a system that has no such engine."""
+def engine_items(
+    node: NodeFacts, settings: ContainersSettings, *, has_gpu: bool = False
+) -> tuple[Item, ...]:
+    """Return every file of the engine; has_gpu: with what gives containers GPUs.
+
+    Raises NodeRefused on a system that has no such engine.
+    """
     limits = {
         "memlock": _limit(settings.ulimit_memlock_bytes.hard),
         "nofile": _limit(settings.ulimit_nofile.hard),
@@ -103,6 +118,7 @@ def engine_items(node: NodeFacts, settings: ContainersSettings) -> tuple[Item, .
     units = "containers/etc/systemd/system"
     return (
         *repository(node, settings),
+        *(toolkit.device_items() if has_gpu else ()),
         File(HELPER, render("containers/usr/local/lib/flightline/docker-config"), mode="755"),
         File(
             CONTAINERD_LIMITS,
@@ -119,7 +135,7 @@ def engine_items(node: NodeFacts, settings: ContainersSettings) -> tuple[Item, .
         Directory("/etc/docker"),
         Merge(
             PATH,
-            lambda text: merge(settings, text),
+            lambda text: merge(settings, text, has_gpu=has_gpu),
             validate=f"if [ -x {HELPER} ]; then {HELPER} validate {{staged}}; fi",
         ),
     )
@@ -133,6 +149,7 @@ def engine_hooks(state: EngineState, settings: ContainersSettings) -> tuple[Hook
     restart = means_of(state, settings) is Means.RESTART
     allowed = settings.restart_allowed
     return (
+        *(toolkit.device_hooks() if gives_gpus(state, settings) else ()),
         Hook(_UNITS, (CONTAINERD_LIMITS, DOCKER_LIMITS)),
         *((Hook(_CONTAINERD, (CONTAINERD_LIMITS,)),) if allowed else ()),
         Hook(_RELOAD, (PATH,)),
@@ -149,6 +166,8 @@ def _state(node: NodeFacts, settings: ContainersSettings) -> EngineState:
     if root != settings.data_root:
         refuse_move(root, host.get_fact(DataRootContent, data_root=root), settings)
     refuse_harm(state, settings)
+    if gives_gpus(state, settings):
+        toolkit.refuse_toolkit(node, settings)
     refuse_removal(state, packages(node, settings).absent)
     return state
 

@@ -59,8 +59,7 @@ class ContainersSettings(Settings):
 
     Deliberately not set: `icc` and `userland-proxy` (engines are reached over the host's network),
     `userns-remap` (GPU devices and host IPC do not work through it), `hosts` (the API stays on its
-    socket), `runtimes` and `default-runtime` (they belong to the NVIDIA toolkit, whose keys in
-    daemon.json are kept as they are found).
+    socket). Without a GPU, `runtimes`, `default-runtime` and `features` are left as they are found.
     """
 
     source: Literal["distribution", "docker"] = "distribution"
@@ -139,9 +138,33 @@ class ContainersSettings(Settings):
     """Exact members of the group docker, which is root by another name. Empty: only root."""
 
     extra: dict[str, JsonValue] = Field(default_factory=dict)
-    """Keys of daemon.json that no field above owns, written as they are."""
+    """Keys of daemon.json that no other field owns, written as they are."""
 
-    @field_validator("repository_url")
+    nvidia_toolkit: Literal["when-present", "always", "off"] = "when-present"
+    """NVIDIA's container toolkit: where a GPU is on the bus, always (to make images), or left as it
+    is found."""
+
+    nvidia_repository_url: str = "https://nvidia.github.io/libnvidia-container"
+    """Where NVIDIA's repository of the toolkit is; a site without internet names its mirror, with
+    the file gpgkey. Only NVIDIA's key is trusted, by its fingerprint."""
+
+    nvidia_toolkit_version: str | None = Field(default=None, pattern=r"^\d+\.\d+\.\d+(-\d+)?$")
+    """Version of the toolkit's packages, such as "1.18.2". None takes the newest at the first
+    install and keeps it. Before 1.18, `systemctl daemon-reload` takes GPUs from containers."""
+
+    nvidia_runtime_default: bool = False
+    """Whether containers get NVIDIA's runtime unasked. False: they ask (--runtime nvidia, or
+    --device nvidia.com/gpu=all), so that others never see a GPU."""
+
+    nvidia_cdi: bool = True
+    """Let dockerd itself give out GPUs by their CDI names (Docker 25 and newer). True: runc then
+    knows of them, and they stay through `systemctl daemon-reload`."""
+
+    nvidia_proof_image: str | None = None
+    """Image with sh, sleep and glibc, already on the node, in which the acceptance proves that
+    containers keep their GPUs. None: it cannot be proved, and that is what the audit says."""
+
+    @field_validator("repository_url", "nvidia_repository_url")
     @classmethod
     def _is_repository(cls, address: str) -> str:
         return url(address).rstrip("/")
