@@ -14,6 +14,7 @@ from flightline.audit.check import Check
 from flightline.audit.collect import READING, Pace
 from flightline.audit.judge import Judged, judge
 from flightline.errors import FlightlineError
+from flightline.report.record import Inventory
 from flightline.settings import Settings, declared
 
 Sh = Callable[[str], str]
@@ -38,6 +39,8 @@ class Audited:
     data: Mapping[str, Any] = field(default_factory=dict)
     remote_commands: int = 0
     seconds: float = 0.0
+    inventory: Inventory | None = None
+    """What was seen, where a bare capture was judged."""
 
 
 def audit_session(

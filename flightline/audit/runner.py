@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flightline import project
-from flightline.audit import guesses, recording
+from flightline.audit import capture, guesses, recording
 from flightline.audit.answers import Answer, missing
 from flightline.audit.check import ACCEPTANCE
 from flightline.audit.collect import LOADING
@@ -59,18 +59,37 @@ def audit(
 def replay(path: Path, wanted: Wanted | None = None) -> Report:
     """Judge a recording again, without a node: what is not in it is unknown.
 
-    `path` is a recording or the run folder above it. Raises FlightlineError for bad input, for a
-    recording that was changed, and when no check or no node is left.
+    `path` is a recording, the run folder above it, or a file with the output of
+    `nvidia-smi -q -x`, which is judged with every role's default settings. Raises FlightlineError
+    for bad input, for a recording that was changed, and when no check or no node is left.
     """
     wanted = wanted or Wanted()
+    if not path.is_dir():
+        return _judged_capture(path, wanted)
     work = Work(wanted)
     recorded = recording.read(path)
     nodes = [
         _replayed(name, recorded, work)
         for name in recorded.manifest.nodes
-        if not wanted.limit or any(fnmatchcase(name, each) for each in wanted.limit)
+        if _is_wanted(name, wanted)
     ]
     return work.report(nodes, mode="replay", inventory=str(path), kept=recorded.folder)
+
+
+def _judged_capture(path: Path, wanted: Wanted) -> Report:
+    seen = capture.read(path)
+    work = Work(wanted)
+    settings = {role: kind() for role, kind in work.kinds.items()}
+    nodes = []
+    if _is_wanted(seen.name, wanted):
+        judged = judge(seen.name, work.checks, settings, seen.ask)
+        shown = capture.inventory(seen.report)
+        nodes.append(Audited(seen.name, judged, settings=settings, inventory=shown))
+    return work.report(nodes, mode="replay", inventory=str(path), kept=None)
+
+
+def _is_wanted(node: str, wanted: Wanted) -> bool:
+    return not wanted.limit or any(fnmatchcase(node, each) for each in wanted.limit)
 
 
 def _connected(

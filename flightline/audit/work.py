@@ -105,6 +105,7 @@ class Work:
             checks=found,
             remote_commands=node.remote_commands,
             seconds=round(node.seconds, 3),
+            inventory=node.inventory,
         )
 
     def _unused(self, nodes: list[str]) -> list[str]:

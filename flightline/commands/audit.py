@@ -45,7 +45,7 @@ FORMATS = ("text", "json", "junit")
     "recorded",
     type=click.Path(path_type=Path),
     metavar="RECORDING",
-    help="Judge a recording instead of live nodes.",
+    help="Judge a recording, or a file with the output of `nvidia-smi -q -x`, instead of nodes.",
 )
 def command(inventory: str | None, recorded: Path | None, record: bool, **options: Any) -> None:
     """Judge every check on every node of INVENTORY, all nodes at the same time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from testinfra.host import Host
@@ -12,12 +13,15 @@ from flightline.gpu.bus import SCRIPT, PciDevice, parse_bus
 from flightline.gpu.kernel_log import SCRIPT as KERNEL_LOG
 from flightline.gpu.kernel_log import KernelLog, parse_kernel_log
 from flightline.gpu.smi import SmiError, SmiReport, parse_smi
+from flightline.report.record import NOT_CAPTURED
 
 __all__ = [
+    "DERIVED",
     "KERNEL_LOG",
     "PCI_BUS",
     "SMI",
     "bus",
+    "derived_bus",
     "gpus_on_bus",
     "kernel_log",
     "report",
@@ -28,25 +32,43 @@ __all__ = [
 PCI_BUS = SCRIPT
 """Answers `bus`."""
 
+DERIVED = "derived"
+"""First line of a listing that was made from nvidia-smi's report."""
+
 SMI = nvidia_smi.COMMAND
 """Answers `smi`."""
 
 
 def bus(host: Host) -> tuple[PciDevice, ...]:
-    """Return GPUs, NVSwitches and network cards on the PCI bus; unknown when it cannot be read."""
-    printed = host.run(PCI_BUS)
-    try:
-        return _parsed_bus(printed.stdout)
-    except ValueError as error:
-        unknown(f"{error}.")
+    """Return GPUs, NVSwitches and network cards on the PCI bus; unknown when it cannot be read.
+
+    Also unknown in a capture of nvidia-smi, which has no bus.
+    """
+    if _listing(host).startswith(DERIVED):
+        unknown(f"the PCI bus {NOT_CAPTURED}")
+    return _devices(host)
 
 
-def gpus_on_bus(host: Host) -> tuple[PciDevice, ...]:
-    """Return the NVIDIA GPUs on the PCI bus; ends the check as not applicable without any."""
-    found = tuple(device for device in bus(host) if device.is_gpu)
+def gpus_on_bus(host: Host, *, whole: bool = False) -> tuple[PciDevice, ...]:
+    """Return the NVIDIA GPUs on the PCI bus; ends the check as not applicable without any.
+
+    In a capture of nvidia-smi they are those that it lists, with address and device id only;
+    `whole` refuses that: then the check is unknown.
+    """
+    found = tuple(device for device in _devices(host) if device.is_gpu)
     if not found:
         not_applicable("no NVIDIA GPU is on the PCI bus (/sys/bus/pci/devices, vendor 10de).")
-    return found
+    return tuple(device for device in bus(host) if device.is_gpu) if whole else found
+
+
+def derived_bus(gpus: Iterable[tuple[str, str]]) -> str:
+    """Return what PCI_BUS would print of GPUs, given as (address, device id), and no more."""
+    lines = [
+        f"{address}/{name}:{value}"
+        for address, device in gpus
+        for name, value in (("vendor", "0x10de"), ("device", device), ("class", "0x030200"))
+    ]
+    return "\n".join([DERIVED, *lines, "end", ""])
 
 
 def smi(host: Host) -> SmiReport:
@@ -87,6 +109,17 @@ def kernel_log(host: Host) -> KernelLog:
         return _parsed_log(printed.stdout)
     except ValueError as error:
         unknown(f"{error}.")
+
+
+def _devices(host: Host) -> tuple[PciDevice, ...]:
+    try:
+        return _parsed_bus(_listing(host))
+    except ValueError as error:
+        unknown(f"{error}.")
+
+
+def _listing(host: Host) -> str:
+    return str(host.run(PCI_BUS).stdout)
 
 
 @lru_cache(maxsize=16)

@@ -34,6 +34,9 @@ class Verdict(enum.StrEnum):
 
 EXIT_CODES = {Verdict.GO: 0, Verdict.NO_GO: 1, Verdict.UNDECIDED: 2}
 
+NOT_CAPTURED = "is not in the capture."
+"""How the message of a check ends that a bare capture leaves unknown."""
+
 UNREACHABLE = "node-audit-reachable"
 """Id of the one problem that stands for all checks of a node that could not be asked."""
 
@@ -85,11 +88,52 @@ class CheckResult(Record):
         return self.outcome in (Outcome.FAIL, Outcome.UNKNOWN) and self.suppressed_by is None
 
     @property
+    def needs_the_node(self) -> bool:
+        """Whether it is unknown only because a capture does not have what it asks."""
+        return self.outcome is Outcome.UNKNOWN and self.message.endswith(NOT_CAPTURED)
+
+    @property
     def blocks(self) -> bool:
         """Whether it stands against go: unknown always does, a failure unless only a warning."""
         if self.outcome is Outcome.FAIL:
             return self.severity is not Severity.WARNING
         return self.outcome is Outcome.UNKNOWN
+
+
+class GpuSeen(Record):
+    """One GPU as a capture shows it; None for what is not there."""
+
+    address: str
+    product: str | None
+    model: str | None
+    """Id in the catalog; None for a GPU that it does not know."""
+    uuid: str | None
+    serial: str | None
+    memory_mib: int | None
+    ecc: bool | None
+    mig: bool | None
+    mig_devices: int
+    pcie_generation: int | None
+    """Of the link now."""
+    pcie_width: int | None
+    temperature_c: int | None
+    power_w: float | None
+    power_limit_w: float | None
+
+
+class Inventory(Record):
+    """What a capture shows of a node."""
+
+    captured: str
+    """When, as it is written there: without a zone."""
+    driver: str | None
+    cuda: str | None
+    """The newest CUDA that the driver runs natively."""
+    attached_gpus: int | None
+    """As the driver counts; more than `gpus` has where the capture is trimmed or a GPU is lost."""
+    gpus: tuple[GpuSeen, ...]
+    lost: tuple[str, ...]
+    """Lines that name a GPU in trouble."""
 
 
 class NodeResult(Record):
@@ -102,6 +146,8 @@ class NodeResult(Record):
     """Commands sent to the node for this audit; 0 when judged from a recording."""
     seconds: float = 0.0
     """Wall time of this node's audit."""
+    inventory: Inventory | None = None
+    """What was seen, where a bare capture was judged."""
 
 
 class Run(Record):

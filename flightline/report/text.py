@@ -9,7 +9,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flightline.report.record import CheckResult, NodeResult, Outcome, Report, Verdict
+from flightline.report import inventory
+from flightline.report.record import (
+    NOT_CAPTURED,
+    CheckResult,
+    NodeResult,
+    Outcome,
+    Report,
+    Verdict,
+)
+
+_WIDTH = 200
+"""Tables are as wide as they need, in a pipe too; a narrow terminal wraps their lines."""
 
 _COLOURS = {Verdict.GO: "bold green", Verdict.NO_GO: "bold red", Verdict.UNDECIDED: "bold yellow"}
 _MARKS = {Outcome.FAIL: "red", Outcome.UNKNOWN: "yellow", Outcome.WAIVED: "cyan"}
@@ -17,7 +28,11 @@ _MARKS = {Outcome.FAIL: "red", Outcome.UNKNOWN: "yellow", Outcome.WAIVED: "cyan"
 
 def write(report: Report, stream: IO[str], *, stats: bool = False) -> None:
     """Write the report; colours only where the stream is a terminal, one problem a line."""
-    console = Console(file=stream, highlight=False, soft_wrap=True)
+    console = Console(file=stream, highlight=False, soft_wrap=True, width=_WIDTH)
+    for node in report.nodes:
+        if node.inventory is not None:
+            console.print(inventory.headline(node.name, node.inventory))
+            console.print(inventory.table(node.inventory))
     for line in _problems(report):
         console.print(line)
     console.print(_nodes(report, stats))
@@ -52,6 +67,7 @@ def verdict_line(report: Report) -> Text:
 
 
 def _problems(report: Report) -> Iterable[Text]:
+    yield from _needing_the_node(report)
     for wanted in (
         Outcome.WAIVED,
         Outcome.UNKNOWN,
@@ -59,8 +75,20 @@ def _problems(report: Report) -> Iterable[Text]:
     ):  # the worst nearest to the verdict
         for node in report.nodes:
             for check in node.checks:
-                if check.outcome is wanted and check.suppressed_by is None:
+                if check.outcome is wanted and _stands_for_itself(check):
                     yield Text(problem_line(node.name, check), _style(check))
+
+
+def _stands_for_itself(check: CheckResult) -> bool:
+    return check.suppressed_by is None and not check.needs_the_node
+
+
+def _needing_the_node(report: Report) -> Iterable[Text]:
+    """One line for all that a bare capture cannot tell."""
+    for node in report.nodes:
+        if count := sum(each.needs_the_node for each in node.checks):
+            said = f"{node.name}: unknown: {count} {_checks(count)} what {NOT_CAPTURED}"
+            yield Text(said, "yellow")
 
 
 def _style(check: CheckResult) -> str:
@@ -94,6 +122,9 @@ def _row(node: NodeResult, stats: bool) -> list[Text | str]:
 
 
 def _why(report: Report) -> str:
+    if _is_sound_as_far_as_seen(report):
+        count = report.summary.counts[Outcome.UNKNOWN]
+        return f"what the capture shows is sound; {count} {_checks(count)} the node itself."
     counts, nodes = report.summary.counts, report.summary.nodes
     named = [each.name for each in report.nodes if each.verdict is not Verdict.GO]
     total = f"{sum(counts.values())} checks on {len(report.nodes)} {_plural(len(report.nodes))}"
@@ -101,6 +132,17 @@ def _why(report: Report) -> str:
         return f"{counts[Outcome.PASS]} of {total} pass, nothing stands against it."
     blocked = f"{nodes[Verdict.NO_GO]} no-go, {nodes[Verdict.UNDECIDED]} undecided"
     return f"{blocked} of {len(report.nodes)} {_plural(len(report.nodes))} ({', '.join(named)})."
+
+
+def _is_sound_as_far_as_seen(report: Report) -> bool:
+    """Whether nothing stands against go but what a bare capture does not have."""
+    blocking = [check for node in report.nodes for check in node.checks if check.blocks]
+    judged = report.summary.counts[Outcome.PASS]
+    return bool(judged and blocking) and all(each.needs_the_node for each in blocking)
+
+
+def _checks(count: int) -> str:
+    return "check needs" if count == 1 else "checks need"
 
 
 def _plural(count: int) -> str:
