@@ -12,7 +12,14 @@ from flightline.catalog.compatibility import CudaFit, runs_cuda
 from flightline.catalog.limits import specification
 from flightline.catalog.model import Collective, DriverBranch, Figure, Flavour, Gpu, Xid
 from flightline.catalog.names import one_of
-from flightline.catalog.records import branches, codes, collectives, gpus, rdma_ports
+from flightline.catalog.records import (
+    branches,
+    codes,
+    collectives,
+    cuda_releases,
+    gpus,
+    rdma_ports,
+)
 
 __all__ = [
     "Collective",
@@ -26,11 +33,14 @@ __all__ = [
     "branches",
     "collective_floor",
     "collectives",
+    "cuda_releases",
     "gpu",
     "gpu_by_device",
+    "gpu_by_product",
     "gpus",
     "has_dtype",
     "rdma_floor",
+    "rdma_ports",
     "runs_cuda",
     "specification",
     "sxid",
@@ -52,6 +62,15 @@ def gpu_by_device(device_id: str) -> Gpu | None:
     """Return the GPU of a PCI device id, four hexadecimal digits; None for an unknown one."""
     wanted = device_id.lower()
     return next((each for each in gpus() if wanted in each.device_ids), None)
+
+
+def gpu_by_product(product_name: str) -> Gpu | None:
+    """Return the GPU that the driver calls so ("NVIDIA A10G"); None for an unknown or shared name.
+
+    For captures whose device ids were scrubbed.
+    """
+    found = [each for each in gpus() if product_name in each.product_names]
+    return found[0] if len(found) == 1 else None
 
 
 def has_dtype(model: Gpu, dtype: str) -> bool:

@@ -65,6 +65,9 @@ def _forward(driver: str, cuda: str, family: CudaFamily, gpu: Gpu | None) -> Cud
     needed = f"CUDA {cuda} needs driver {family.driver} or newer, found {driver}"
     if gpu and not gpu.is_datacenter:
         return _impossible(f"{needed}; the {gpu.name} has no forward compatibility")
+    branch = next((each for each in branches() if driver.startswith(str(each.number))), None)
+    if branch and not branch.has_forward_compatibility:
+        return _impossible(f"{needed}; branch {branch.number} has no forward compatibility")
     package = "cuda-compat-" + cuda.replace(".", "-")
     return CudaFit(
         False, False, True, False,

@@ -98,6 +98,8 @@ class DriverBranch(Entry):
     cuda: str
     """"13.0": the newest CUDA that it runs natively."""
     flavours: tuple[Flavour, ...]
+    has_forward_compatibility: bool = True
+    """Whether cuda-compat packages of a newer major version run on it, on data centre GPUs."""
     fabric_manager_package: str
     """As NVIDIA's repository for Debian and Ubuntu names it."""
     source: str

@@ -19,6 +19,20 @@ _FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), 
 _ABOUT = ("source", "date")
 
 
+_LISTS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
+    "gpus": (
+        catalog.gpus,
+        ("id", "device_ids", "memory", "memory_bandwidth", "power", "kernel_modules"),
+    ),
+    "drivers": (catalog.branches, ("number", "kind", "released", "end_of_life", "cuda")),
+    "cuda": (catalog.cuda_releases, ("version", "driver")),
+    "xids": (catalog.xids, ("code", "severity", "action", "description")),
+    "sxids": (catalog.sxids, ("code", "severity", "action", "description")),
+    "rdma": (catalog.rdma_ports, ("rate_gbps", "floor")),
+    "collectives": (catalog.collectives, ("gpu", "nodes", "fabric", "floor")),
+}
+
+
 @click.group("catalog")
 def command() -> None:
     """Look up GPUs, driver branches, Xids and SXids: values, units, sources, dates."""
@@ -41,7 +55,7 @@ def show(kind: str, name: tuple[str, ...], form: str) -> None:
 
 
 @command.command("list")
-@click.argument("kind", type=click.Choice(["gpus", "drivers", "xids", "sxids"]))
+@click.argument("kind", type=click.Choice(list(_LISTS)))
 @_FORMAT
 def lists(kind: str, form: str) -> None:
     """List all entries of a kind."""
@@ -52,17 +66,6 @@ def lists(kind: str, form: str) -> None:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         _print(_overview(found, columns))
-
-
-_LISTS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
-    "gpus": (
-        catalog.gpus,
-        ("id", "device_ids", "memory", "memory_bandwidth", "power", "kernel_modules"),
-    ),
-    "drivers": (catalog.branches, ("number", "kind", "released", "end_of_life", "cuda")),
-    "xids": (catalog.xids, ("code", "severity", "action", "description")),
-    "sxids": (catalog.sxids, ("code", "severity", "action", "description")),
-}
 
 
 def _entry(kind: str, name: str) -> Entry:

@@ -77,6 +77,11 @@ def test_an_unknown_device_id_is_nobody() -> None:
     assert catalog.gpu_by_device("ffff") is None
 
 
+def test_a_gpu_without_its_device_id_is_found_by_the_drivers_name() -> None:
+    assert catalog.gpu_by_product("NVIDIA A10G") == catalog.gpu("a10g")
+    assert catalog.gpu_by_product("NVIDIA Graphics Device") is None
+
+
 @every_gpu
 def test_a_gpu_survives_being_written_and_read(gpu: Gpu) -> None:
     assert Gpu.model_validate_json(gpu.model_dump_json()) == gpu

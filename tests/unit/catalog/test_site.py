@@ -65,3 +65,18 @@ def test_without_a_project_there_is_what_ships(
 ) -> None:
     monkeypatch.setenv("FLIGHTLINE_PROJECT", str(tmp_path))
     assert catalog.gpu("h200_sxm")
+
+
+def test_the_example_in_the_documentation_works(site: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/catalog.md").read_text()
+    site.write_text(page.split("```yaml\n")[1].split("```")[0])
+    floor = catalog.rdma_floor(100)
+    assert floor and floor.value == 93
+    assert catalog.xid(13).severity == "critical"
+
+
+def test_what_the_command_shows_is_an_entry(site: Path) -> None:
+    shown = catalog.gpu("h200_sxm").model_dump_json(indent=2)
+    lines = "\n".join("    " + line for line in shown.splitlines())
+    site.write_text(f"gpus:\n  -\n{lines}\n")
+    assert catalog.gpu("2335").achieved["all_reduce_8"].value == 482

@@ -43,10 +43,15 @@ def test_every_kind_can_be_shown(kind: str, name: str, expected: str) -> None:
     assert expected in done.stdout
 
 
-@pytest.mark.parametrize("kind", ["gpus", "drivers", "xids", "sxids"])
-def test_every_kind_can_be_listed(kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["gpus", "drivers", "cuda", "xids", "sxids", "rdma", "collectives"]
+)
+def test_every_kind_can_be_listed_with_its_sources(kind: str) -> None:
     rows = json.loads(typed("list", kind, "--format", "json").stdout)
-    assert all(row["source"] and row["date"] for row in rows)
+    assert rows
+    for row in rows:
+        sourced = row.get("floor", row)
+        assert sourced["source"] and sourced["date"]
     assert len(typed("list", kind).stdout.splitlines()) >= len(rows) + 1
 
 
