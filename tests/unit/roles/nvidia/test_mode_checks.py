@@ -1,0 +1,51 @@
+"""Modes: persistence, compute mode, MIG as declared, addressing beside Grace."""
+
+from __future__ import annotations
+
+import pytest
+
+from flightline.report.record import Outcome
+from tests.unit.roles.nvidia.recorded import alarms, finding
+
+
+def test_persistence_may_be_declared_off() -> None:
+    off = ("smi", "<persistence_mode>Enabled", "<persistence_mode>Disabled")
+    assert set(alarms(off)) == {"nvidia-persistence-enabled"}
+    assert not alarms(off, persistence=False)
+
+
+@pytest.mark.parametrize("mode", ["Exclusive_Process", "Prohibited"])
+def test_a_gpu_that_takes_fewer_processes_fails(mode: str) -> None:
+    edit = ("smi", "<compute_mode>Default", f"<compute_mode>{mode}")
+    assert set(alarms(edit)) == {"nvidia-compute-mode"}
+
+
+def test_mig_that_nobody_declared_is_left_as_it_is() -> None:
+    assert finding("nvidia-mig-mode", name="a100_mig", mig=None)[0] is Outcome.PASS
+    assert finding("nvidia-mig-mode", name="a100", mig=None)[0] is Outcome.PASS
+
+
+def test_mig_declared_off_and_found_on_fails_and_explains_the_layout() -> None:
+    found = alarms(name="a100_mig", mig=())
+    assert set(found) == {"nvidia-mig-mode"}
+    assert "has MIG on, expected off (NvidiaSettings.mig)" in found["nvidia-mig-mode"]
+
+
+def test_mig_declared_on_and_found_off_is_one_alarm() -> None:
+    assert set(alarms(name="a100", mig=("3g.40gb", "3g.40gb"))) == {"nvidia-mig-mode"}
+
+
+def test_fewer_mig_devices_than_declared_fail_with_the_profiles_named() -> None:
+    outcome, said = finding("nvidia-mig-layout", name="a100_mig", mig=("1g.10gb",) * 7)
+    assert outcome is Outcome.FAIL
+    assert "has 2 MIG devices, expected 7: 1g.10gb, 1g.10gb" in said
+
+
+def test_a_gpu_without_mig_is_not_asked_for_it() -> None:
+    assert finding("nvidia-mig-mode", name="l40s")[0] is Outcome.NOT_APPLICABLE
+
+
+def test_only_gpus_beside_grace_need_ats() -> None:
+    assert finding("nvidia-addressing-mode", name="h100")[0] is Outcome.PASS
+    hmm = ("smi", "<addressing_mode>ATS", "<addressing_mode>HMM")
+    assert finding("nvidia-addressing-mode", hmm, name="gb200")[0] is Outcome.FAIL
