@@ -48,8 +48,7 @@ def read(path: Path) -> Capture:
             f"{path}: is no capture of `nvidia-smi -q -x`: {error}. Name a recording (a folder "
             "under flightline-runs/), or a file with that command's whole output."
         ) from None
-    known = ((gpu.address, gpu.device_id.value) for gpu in report.gpus)
-    bus = derived_bus((address, device) for address, device in known if device)
+    bus = derived_bus((gpu.address, gpu.device_id.value or "") for gpu in report.gpus)
     answers = (Answer(SMI, 0, said.encode("utf-8", "replace")), Answer(PCI_BUS, 0, bus.encode()))
     return Capture(path.stem or path.name, {each.command: each for each in answers}, report)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -44,21 +45,23 @@ def bus(host: Host) -> tuple[PciDevice, ...]:
 
     Also unknown in a capture of nvidia-smi, which has no bus.
     """
-    if _listing(host).startswith(DERIVED):
+    if _is_derived(host):
         unknown(f"the PCI bus {NOT_CAPTURED}")
     return _devices(host)
 
 
-def gpus_on_bus(host: Host, *, whole: bool = False) -> tuple[PciDevice, ...]:
+def gpus_on_bus(host: Host, *, or_listed: bool = False) -> tuple[PciDevice, ...]:
     """Return the NVIDIA GPUs on the PCI bus; ends the check as not applicable without any.
 
-    In a capture of nvidia-smi they are those that it lists, with address and device id only;
-    `whole` refuses that: then the check is unknown.
+    In a capture of nvidia-smi, which has no bus, the check is unknown; with `or_listed` the GPUs
+    are those that nvidia-smi lists, with address and device id only, and there may be none.
     """
     found = tuple(device for device in _devices(host) if device.is_gpu)
-    if not found:
-        not_applicable("no NVIDIA GPU is on the PCI bus (/sys/bus/pci/devices, vendor 10de).")
-    return tuple(device for device in bus(host) if device.is_gpu) if whole else found
+    if not _is_derived(host):
+        return found or not_applicable(
+            "no NVIDIA GPU is on the PCI bus (/sys/bus/pci/devices, vendor 10de)."
+        )
+    return found if or_listed else bus(host)
 
 
 def derived_bus(gpus: Iterable[tuple[str, str]]) -> str:
@@ -66,6 +69,7 @@ def derived_bus(gpus: Iterable[tuple[str, str]]) -> str:
     lines = [
         f"{address}/{name}:{value}"
         for address, device in gpus
+        if re.fullmatch(r"[0-9a-f:.]+", address)
         for name, value in (("vendor", "0x10de"), ("device", device), ("class", "0x030200"))
     ]
     return "\n".join([DERIVED, *lines, "end", ""])
@@ -90,7 +94,7 @@ def report(host: Host) -> SmiReport:
 
     A bare capture has no answer of the bus: the audit derives one from the report itself.
     """
-    gpus_on_bus(host)
+    gpus_on_bus(host, or_listed=True)
     return smi(host)
 
 
@@ -116,6 +120,10 @@ def _devices(host: Host) -> tuple[PciDevice, ...]:
         return _parsed_bus(_listing(host))
     except ValueError as error:
         unknown(f"{error}.")
+
+
+def _is_derived(host: Host) -> bool:
+    return _listing(host).startswith(DERIVED)
 
 
 def _listing(host: Host) -> str:

@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 from flightline.gpu.reading import Reading, State
 from flightline.gpu.smi_records import SmiGpu, SmiProcess
 from flightline.gpu.smi_values import Values
+from flightline.gpu.smi_xml import printable
 
 _ADDRESS = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
 _REASON = re.compile(r"clocks_(?:event|throttle)_reason_(\w+)")
@@ -48,7 +49,7 @@ def address(text: str) -> str:
     lower = text.strip().lower()
     found = _ADDRESS.fullmatch(lower)
     if found is None:
-        return lower[:64]
+        return printable(lower[:64])
     return f"{int(found[1], 16):04x}:{found[2]}:{found[3]}.{found[4]}"
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from flightline.gpu.reading import Reading, State
+from flightline.gpu.smi_xml import printable
 
 T = TypeVar("T")
 
@@ -108,7 +109,7 @@ class Values:
 
 
 def _text(element: Element) -> str:
-    return (element.text or "").strip()[:_LONGEST_RAW]
+    return printable((element.text or "").strip()[:_LONGEST_RAW])
 
 
 def _flag(raw: str) -> bool | None:

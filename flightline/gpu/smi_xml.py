@@ -14,7 +14,8 @@ MOST_CHARACTERS = 16 * 1024 * 1024
 """8 GPUs take 0.4 MiB (B200, driver 580, 2026-08-21); 16 with MIG stay below 2 MiB."""
 
 _DEEPEST = 32  # real ones nest 7 levels, 9 with MIG
-_MOST_ELEMENTS = 500_000  # 8 B200 have 8,000
+_MOST_ELEMENTS = 200_000  # 8 B200 have 8,000
+_MOST_GPUS = 256  # a node has 16 at most
 _LONGEST_TAG = 1024  # the longest real tag has 52 characters
 
 _START = re.compile(r"<\?xml|<!DOCTYPE|<nvidia_smi_log")
@@ -48,11 +49,16 @@ def root(text: str) -> Element:
 def lost_lines(text: str) -> tuple[str, ...]:
     """Return the lines that are no XML and name a GPU which is in trouble."""
     found = (
-        line.strip()[:_LONGEST_LINE]
+        printable(line[:_LONGEST_LINE])
         for line in text.splitlines()
         if not line.lstrip().startswith("<") and "gpu" in line.lower() and _LOST.search(line)
     )
     return tuple(dict.fromkeys(found))[:_MOST_LOST]
+
+
+def printable(text: str) -> str:
+    """Return it on one line, with nothing that a terminal would obey."""
+    return "".join(each if each.isprintable() else " " for each in text).strip()
 
 
 def _parsed(xml: str) -> Element:
@@ -68,8 +74,10 @@ def _parsed(xml: str) -> Element:
         raise SmiError(f"it is not well-formed XML ({error})") from None
     except UnicodeEncodeError:
         raise SmiError("it has characters that are none") from None
+    if len(made.findall("gpu")) > _MOST_GPUS:
+        raise SmiError(f"it lists more than {_MOST_GPUS} GPUs, no node has so many")
     if made.tag != "nvidia_smi_log":
-        raise SmiError(f"its root is <{made.tag[:40]}>, expected <nvidia_smi_log>")
+        raise SmiError(f"its root is {made.tag[:40]!r}, expected <nvidia_smi_log>")
     return made
 
 

@@ -36,7 +36,7 @@ _RESET = "drain the node, reset the GPU (`nvidia-smi --gpu-reset -i INDEX`); if 
 )
 def smi_answers(host: Host, _nvidia: NvidiaSettings) -> None:
     host.run(SMI)  # asked before the bus is known, so that both come in one round trip
-    gpus = gpus_on_bus(host)
+    gpus = gpus_on_bus(host, or_listed=True)
     try:
         shown = smi(host)
     except Unknown as why:
@@ -79,7 +79,7 @@ def gpu_answering(host: Host, _nvidia: NvidiaSettings) -> None:
 def gpu_present(host: Host, _nvidia: NvidiaSettings) -> None:
     shown = {gpu.address for gpu in report(host).gpus}
     # vfio-pci holds GPUs that are given to virtual machines: they are not the driver's.
-    ours = [each for each in gpus_on_bus(host, whole=True) if each.driver != "vfio-pci"]
+    ours = [each for each in gpus_on_bus(host) if each.driver != "vfio-pci"]
     lacking = [
         f"{each.address} (10de:{each.device}, driver {each.driver or 'none'}) is on the PCI bus "
         "and not in nvidia-smi's list"
