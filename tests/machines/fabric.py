@@ -1,7 +1,7 @@
-"""What sound 8 x H100 nodes say of their fabric, InfiniBand and RoCE; written for these tests.
+"""What sound 8-GPU nodes say of their fabric: H100 on InfiniBand, A100 on RoCE; written by us.
 
-Names, rates, firmware and board id are those of the captured node in the samples' SOURCES.md;
-every line is our own.
+Names, rates, firmware and board id of the H100 are those of the captured node in the samples'
+SOURCES.md; every line is our own.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from roles.fabric import evidence, wanted
 from roles.fabric.node_checks import ENABLED, MODULES_AT_BOOT, UNIT
 from roles.fabric.pcie_checks import DRIVER
 from roles.fabric.settings import FabricSettings
+from tests.machines.models import BUILDS
 
 HCAS = ("mlx5_0", "mlx5_1", *(f"mlx5_{number}" for number in range(4, 10)))
-BUSES = ("18", "29", "3a", "4b", "9a", "ab", "bc", "db")
 BRIDGES = ("0000:15:00.0", "0000:16:01.0", "0000:97:00.0", "0000:98:01.0")
-_BOARD, _FIRMWARE = "MT_0000000838", "28.41.1000"
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,10 @@ class Fabric:
 
     settings: FabricSettings
     is_roce: bool
+    board: str
+    firmware: str
+    rate: str
+    speed: str
 
 
 MACHINES = {
@@ -34,16 +37,20 @@ MACHINES = {
             ports_expected=8,
             link_layer="InfiniBand",
             min_rate_gbps=400,
-            firmware_min={_BOARD: "28.41.1000"},
+            firmware_min={"MT_0000000838": "28.41.1000"},
             relaxed_ordering=True,
         ),
         is_roce=False,
+        board="MT_0000000838",
+        firmware="28.41.1000",
+        rate="400 Gb/sec (4X NDR)",
+        speed="32.0 GT/s PCIe",
     ),
-    "h100_roce_8": Fabric(
+    "a100_sxm_8": Fabric(
         FabricSettings(
             ports_expected=8,
             link_layer="Ethernet",
-            min_rate_gbps=400,
+            min_rate_gbps=200,
             interface_mtu_bytes=9000,
             rdma_mtu_bytes=4096,
             roce_gid_index=3,
@@ -51,13 +58,17 @@ MACHINES = {
             roce_pfc_priorities=(3,),
         ),
         is_roce=True,
+        board="MT_0000000223",
+        firmware="20.41.1000",
+        rate="200 Gb/sec (4X HDR)",
+        speed="16.0 GT/s PCIe",
     ),
 }
 
 
-def settings(name: str) -> FabricSettings | None:
-    """Return what is declared for that machine; None where it has no fabric of ours."""
-    return MACHINES[name].settings if name in MACHINES else None
+def settings(name: str) -> FabricSettings:
+    """Return what is declared for that machine; the defaults where it has no fabric of ours."""
+    return MACHINES[name].settings if name in MACHINES else FabricSettings()
 
 
 def answers(name: str) -> dict[str, Answer]:
@@ -66,11 +77,13 @@ def answers(name: str) -> dict[str, Answer]:
         return {}
     machine = MACHINES[name]
     declared = machine.settings
-    report = evidence.parsed(_rdma(machine))
+    cards = BUILDS[name].cards
+    rdma = _rdma(machine, cards)
+    report = evidence.parsed(rdma)
     nccl = wanted.nccl_lines(declared, report)
     names = wanted.packages(declared, "debian")
     printed = {
-        "fabric-rdma": (evidence.RDMA, _rdma(machine)),
+        "fabric-rdma": (evidence.RDMA, rdma),
         "fabric-verbs": (evidence.VERBS, _verbs(machine)),
         "fabric-nccl": (evidence.NCCL, "".join(f"{key}={nccl[key]}\n" for key in nccl)),
         "fabric-virtual": (evidence.VIRTUAL, "none\n"),
@@ -105,7 +118,7 @@ def answers(name: str) -> dict[str, Answer]:
 _INTERFACES = tuple(f"gpu{number}_eth" for number in range(len(HCAS)))
 
 
-def _rdma(machine: Fabric) -> str:
+def _rdma(machine: Fabric, cards: tuple[str, ...]) -> str:
     lines = [
         "uptime:9000000.00",
         *(f"module:{name}" for name in ("ib_uverbs", "ib_umad", "rdma_ucm", "mlx5_ib", "nvidia")),
@@ -121,9 +134,9 @@ def _rdma(machine: Fabric) -> str:
     if machine.is_roce:
         lines += [line for name in _INTERFACES for line in _interface(name, 9000)]
     else:
-        lines += [f"card:0000:{bus}:00.0" for bus in BUSES]
+        lines += [f"card:{address}" for address in cards]
     for number, name in enumerate(HCAS):
-        lines += _device(machine, number, name)
+        lines += _device(machine, number, name, cards[number])
     return "\n".join([*lines, *_bond(), "end", ""])
 
 
@@ -132,24 +145,23 @@ def _interface(name: str, mtu: int) -> list[str]:
     return [f"net:{name}/{key}:{value}" for key, value in values.items()]
 
 
-def _device(machine: Fabric, number: int, name: str) -> list[str]:
+def _device(machine: Fabric, number: int, name: str, address: str) -> list[str]:
     own = {
-        "fw_ver": _FIRMWARE,
-        "board_id": _BOARD,
-        "hca_type": "MT4129",
-        "pci": f"0000:{BUSES[number]}:00.0",
+        "fw_ver": machine.firmware,
+        "board_id": machine.board,
+        "pci": address,
         "driver": "mlx5_core",
         "device/numa_node": int(number >= 4),
         "device/current_link_width": 16,
         "device/max_link_width": 16,
-        "device/current_link_speed": "32.0 GT/s PCIe",
-        "device/max_link_speed": "32.0 GT/s PCIe",
+        "device/current_link_speed": machine.speed,
+        "device/max_link_speed": machine.speed,
         "config": _configuration(),
     }
     port = {
         "state": "4: ACTIVE",
         "phys_state": "5: LinkUp",
-        "rate": "400 Gb/sec (4X NDR)",
+        "rate": machine.rate,
         "link_layer": "Ethernet" if machine.is_roce else "InfiniBand",
         "lid": "0x0" if machine.is_roce else f"0x{number + 0x41:x}",
         "sm_lid": "0x0" if machine.is_roce else "0x1",
