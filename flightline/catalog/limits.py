@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flightline.catalog.model import Figure, Gpu
+from flightline.catalog.model import Collective, Figure, Gpu, RdmaPort
 
 LEAST, MOST = 0.3, 1.05
 """0.3: the lowest floor in use is 0.33 of the specification (DCGM, GB200's memory). 1.05: what
@@ -64,6 +64,17 @@ def problems(gpu: Gpu) -> Iterator[str]:
         for name, figure in figures.items():
             if metric(name) in UNITS:
                 yield from _bounds(gpu, field, name, figure, most)
+
+
+def fabric_problems(entry: RdmaPort | Collective) -> Iterator[str]:
+    """Yield what is wrong with a floor of the fabric; a port's is bounded by its rate, Gb/s."""
+    expected = "Gb/s" if isinstance(entry, RdmaPort) else "GB/s"
+    if entry.floor.unit != expected:
+        yield f"floor: the unit is {entry.floor.unit}, expected {expected}"
+    if isinstance(entry, RdmaPort):
+        share = entry.floor.value / entry.rate_gbps
+        if not LEAST <= share <= MOST:
+            yield f"floor: it is {share:.3g} of the port's rate, expected {LEAST} to {MOST}"
 
 
 def _figures(gpu: Gpu) -> Iterator[tuple[str, Figure]]:

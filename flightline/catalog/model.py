@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Architecture = Literal["volta", "turing", "ampere", "ada", "hopper", "blackwell"]
 Flavour = Literal["open", "proprietary"]
 Severity = Literal["critical", "warning", "info"]
+Version = Annotated[str, StringConstraints(pattern=r"^\d{1,2}\.\d{1,2}$")]
+DriverVersion = Annotated[str, StringConstraints(pattern=r"^\d{3}(\.\d+){1,2}$")]
+DeviceId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}$")]
 
 
 class Entry(BaseModel):
@@ -21,7 +24,7 @@ class Entry(BaseModel):
 class Figure(Entry):
     """A number with its unit, where it is from, and when it was read there."""
 
-    value: float
+    value: float = Field(gt=0, allow_inf_nan=False)
     unit: str
     source: str
     date: datetime.date
@@ -35,10 +38,10 @@ class Gpu(Entry):
     name: str
     product_names: tuple[str, ...]
     """As the driver prints them: "NVIDIA H100 80GB HBM3"."""
-    device_ids: tuple[str, ...]
+    device_ids: tuple[DeviceId, ...]
     """PCI device ids, four lower-case hexadecimal digits: "2330"."""
     architecture: Architecture
-    compute_capability: str
+    compute_capability: Version
     """"9.0"."""
     is_datacenter: bool
     memory: Figure
@@ -46,7 +49,7 @@ class Gpu(Entry):
     of GDDR memory). Drivers before 510 show up to 3 % less."""
     memory_bandwidth: Figure
     """GB/s, by specification."""
-    nvlink_links: int
+    nvlink_links: int = Field(ge=0)
     """0 for none."""
     nvlink_rate: Figure | None
     """GB/s of one link in one direction."""
@@ -56,9 +59,9 @@ class Gpu(Entry):
     """Whether boards with this GPU have NVSwitches: all HGX/DGX H100 do, some A100 do not. "rack"
     are those whose switches stand in trays of their own: the node runs IMEX, and no fabric
     manager."""
-    pcie_generation: int
+    pcie_generation: int = Field(ge=3, le=6)
     """What the link to the host runs at under load; the GPU itself may be capable of more."""
-    pcie_width: int
+    pcie_width: int = Field(ge=1, le=16)
     kernel_modules: tuple[Flavour, ...]
     """Flavours that drive it, the better one first."""
     first_branch: int
@@ -88,14 +91,14 @@ class Gpu(Entry):
 class DriverBranch(Entry):
     """One branch of the driver and how long it is kept up."""
 
-    number: int
+    number: int = Field(ge=100, le=999)
     """580."""
     kind: Literal["production", "new-feature", "long-term"]
     released: datetime.date
     """The branch's first release for data centre GPUs."""
     end_of_life: datetime.date | None
     """The last day with fixes; None where NVIDIA gives none."""
-    cuda: str
+    cuda: Version
     """"13.0": the newest CUDA that it runs natively."""
     flavours: tuple[Flavour, ...]
     has_forward_compatibility: bool = True
@@ -109,9 +112,9 @@ class DriverBranch(Entry):
 class CudaRelease(Entry):
     """One release of the CUDA toolkit."""
 
-    version: str
+    version: Version
     """"12.8"."""
-    driver: str
+    driver: DriverVersion
     """"570.26": the oldest driver that runs all of it natively."""
     source: str
     date: datetime.date
@@ -121,9 +124,9 @@ class CudaFamily(Entry):
     """What holds for all releases of one major version of CUDA."""
 
     major: int
-    driver: str
+    driver: DriverVersion
     """The oldest driver with minor version compatibility: "525.60.13"."""
-    oldest_capability: str
+    oldest_capability: Version
     """The oldest compute capability that the toolkit builds for: "7.5"."""
     source: str
     date: datetime.date
@@ -146,7 +149,7 @@ class Xid(Entry):
 class RdmaPort(Entry):
     """What one RDMA port of a rate must carry."""
 
-    rate_gbps: float
+    rate_gbps: float = Field(gt=0, allow_inf_nan=False)
     floor: Figure
     """Gb/s by ib_write_bw in one direction with large messages."""
 

@@ -6,6 +6,7 @@ of the same name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -68,12 +69,24 @@ def codes(section: str) -> tuple[Xid, ...]:
 
 def rdma_ports() -> tuple[RdmaPort, ...]:
     """Return what RDMA ports must carry, by rate."""
-    return tuple(each for each in _all("rdma", _site()) if isinstance(each, RdmaPort))
+    found = tuple(each for each in _all("rdma", _site()) if isinstance(each, RdmaPort))
+    _believable("rdma", found)
+    return found
 
 
 def collectives() -> tuple[Collective, ...]:
     """Return what collectives across nodes must reach."""
-    return tuple(each for each in _all("collectives", _site()) if isinstance(each, Collective))
+    found = tuple(each for each in _all("collectives", _site()) if isinstance(each, Collective))
+    _believable("collectives", found)
+    return found
+
+
+def _believable(section: str, found: Sequence[RdmaPort | Collective]) -> None:
+    for each in found:
+        for problem in limits.fabric_problems(each):
+            place = f"{_site() or DATA / _FILES[section]}"
+            name = getattr(each, SECTIONS[section][1])
+            raise FlightlineError(f"{place}: {section} {name}, field {problem}.")
 
 
 @cache

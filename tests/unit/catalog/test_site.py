@@ -80,3 +80,37 @@ def test_what_the_command_shows_is_an_entry(site: Path) -> None:
     lines = "\n".join("    " + line for line in shown.splitlines())
     site.write_text(f"gpus:\n  -\n{lines}\n")
     assert catalog.gpu("2335").achieved["all_reduce_8"].value == 482
+
+
+@pytest.mark.parametrize(("value", "unit"), [(93, "GB/s"), (0.09, "Gb/s"), (930, "Gb/s")])
+def test_an_unbelievable_floor_of_a_port_is_refused(site: Path, value: float, unit: str) -> None:
+    floor = {"value": value, "unit": unit, **OWN}
+    site.write_text(yaml.safe_dump({"rdma": [{"rate_gbps": 100, "floor": floor}]}))
+    with pytest.raises(FlightlineError, match=r"rdma 100.0, field floor: "):
+        catalog.rdma_floor(100)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("compute_capability", "nine"),
+        ("device_ids", ["26B9"]),
+        ("pcie_generation", 9),
+        ("pcie_width", 0),
+        ("nvlink_links", -1),
+    ],
+)
+def test_a_value_that_no_gpu_can_have_is_refused(site: Path, field: str, value: object) -> None:
+    site.write_text(yaml.safe_dump({"gpus": [own_gpu(**{field: value})]}))
+    with pytest.raises(FlightlineError, match=f"gpus l40s, field {field}"):
+        catalog.gpus()
+
+
+@pytest.mark.parametrize("cuda", ["13", "x.y", ""])
+def test_a_branch_with_a_version_that_is_none_is_refused(site: Path, cuda: str) -> None:
+    known = catalog.branch(580)
+    assert known
+    branch = {**known.model_dump(mode="json"), "cuda": cuda}
+    site.write_text(yaml.safe_dump({"drivers": [branch]}))
+    with pytest.raises(FlightlineError, match="drivers 580, field cuda"):
+        catalog.branches()
