@@ -1,4 +1,4 @@
-"""`flightline lab`: real nodes (virtual machines) on this computer."""
+"""`flightline lab`: real nodes on this computer, virtual machines or containers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from rich.table import Table
 
 from flightline.errors import FlightlineError
 from flightline.lab import fleet, mirror, state
+from flightline.lab.light import fleet as light_fleet
+from flightline.lab.light.node import LightNode
 from flightline.lab.state import Node
 
 
 @click.group()
 def command() -> None:
-    """Real nodes (virtual machines) on this computer.
+    """Real nodes on this computer: virtual machines, or containers for what those are too slow for.
 
-    Bookworm nodes are named node-1, node-2, ...; trixie nodes trixie-1, trixie-2, ...
+    Bookworm nodes are named node-1, node-2, ...; trixie nodes trixie-1, trixie-2, ...; light ones
+    light-1, light-2, ... and light-trixie-1, light-trixie-2, ...
     """
 
 
@@ -31,10 +34,20 @@ def command() -> None:
 @click.option("--suite", type=click.Choice(mirror.SUITES), default="bookworm", show_default=True)
 @click.option("--memory-mib", type=click.IntRange(512, 65536), default=2048, show_default=True)
 @click.option("--cpus", type=click.IntRange(1, 16), default=2, show_default=True)
-def up(count: int, suite: str, memory_mib: int, cpus: int) -> None:
+@click.option(
+    "--light",
+    is_flag=True,
+    help="Containers that share this computer's kernel, network, memory and processors, at native "
+    "speed; as root.",
+)
+def up(count: int, suite: str, memory_mib: int, cpus: int, light: bool) -> None:
     """Hold that nodes 1 to N of the suite run; nodes that run already are left alone."""
     begun = time.monotonic()
-    started = fleet.up(count, suite, memory_mib, cpus, _say)
+    started: list[Node] | list[LightNode]
+    if light:
+        started = light_fleet.up(count, suite, _say)
+    else:
+        started = fleet.up(count, suite, memory_mib, cpus, _say)
     if not started:
         _say(f"{count} {suite} nodes run already")
     else:
@@ -47,11 +60,12 @@ def up(count: int, suite: str, memory_mib: int, cpus: int) -> None:
 )
 def status(form: str) -> None:
     """Show the nodes; exit 0 when all run, 1 when one does not, 2 when there are none."""
-    nodes = state.nodes()
+    nodes = state.every()
+    described = [_described(node) for node in nodes]
     if form == "json":
-        click.echo(json.dumps([_described(node) for node in nodes], indent=2))
+        click.echo(json.dumps(described, indent=2))
     else:
-        _print_table(nodes)
+        _print_table(described)
     raise SystemExit(2 if not nodes else 0 if all(node.is_running for node in nodes) else 1)
 
 
@@ -76,16 +90,17 @@ def reset(names: tuple[str, ...], everything: bool) -> None:
     """Make nodes pristine again: same name, port and host key, nothing else left."""
     if everything == bool(names):
         raise click.UsageError("name the nodes to reset, or give --all.")
-    nodes = state.nodes() if everything else [state.node_named(name) for name in names]
-    fleet.reset(nodes, _say)
+    nodes = state.every() if everything else [state.node_named(name) for name in names]
+    light_fleet.reset([node for node in nodes if isinstance(node, LightNode)], _say)
+    fleet.reset([node for node in nodes if isinstance(node, Node)], _say)
 
 
 @command.command()
 @click.option("--purge", is_flag=True, help="Also remove the cached images, templates and keys.")
 def down(purge: bool) -> None:
     """Stop every node and remove its disk."""
-    gone = fleet.down(_say, purge=purge)
-    _say(f"{len(gone)} nodes stopped and removed" + ("; the cache is empty" if purge else ""))
+    gone = len(light_fleet.down(_say)) + len(fleet.down(_say, purge=purge))
+    _say(f"{gone} nodes stopped and removed" + ("; the cache is empty" if purge else ""))
 
 
 def _say(line: str) -> None:
@@ -93,24 +108,30 @@ def _say(line: str) -> None:
     click.echo(f"lab: {line}", err=True)
 
 
-def _described(node: Node) -> dict[str, Any]:
-    return {
+def _described(node: Node | LightNode) -> dict[str, Any]:
+    known = {
         "name": node.name,
         "suite": node.suite,
         "running": node.is_running,
         "ssh_port": node.ssh_port,
+        "seconds_to_start": node.seconds,
+        "pid": node.pid,
+        "serial_log": str(node.door.serial_log),
+    }
+    if isinstance(node, LightNode):
+        shared = dict.fromkeys(("address", "memory_mib", "cpus"))
+        return {**known, **shared, "accelerator": "none", "origin": "container"}
+    return {
+        **known,
         "address": node.address,
         "memory_mib": node.memory_mib,
         "cpus": node.cpus,
         "accelerator": "kvm" if "kvm" in node.accelerator else "emulated",
         "origin": node.origin,
-        "seconds_to_start": node.seconds,
-        "pid": node.pid,
-        "serial_log": str(node.machine.serial_log),
     }
 
 
-def _print_table(nodes: list[Node]) -> None:
+def _print_table(nodes: list[dict[str, Any]]) -> None:
     if not nodes:
         _say("no nodes; run `flightline lab up`")
         return
@@ -118,9 +139,10 @@ def _print_table(nodes: list[Node]) -> None:
         "node", "suite", "state", "ssh", "second network", "memory", "cpus", "started", box=None
     )
     for node in nodes:
+        memory = f"{node['memory_mib']} MiB" if node["memory_mib"] else "shared"
         table.add_row(
-            node.name, node.suite, "running" if node.is_running else "stopped",
-            f"127.0.0.1:{node.ssh_port}", node.address, f"{node.memory_mib} MiB", str(node.cpus),
-            f"{node.origin}, {node.seconds} s",
+            node["name"], node["suite"], "running" if node["running"] else "stopped",
+            f"127.0.0.1:{node['ssh_port']}", node["address"] or "none", memory,
+            str(node["cpus"] or "shared"), f"{node['origin']}, {node['seconds_to_start']} s",
         )  # fmt: skip
     Console().print(table)

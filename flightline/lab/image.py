@@ -81,17 +81,17 @@ def _build(image: Image, source: mirror.Mirror) -> None:
     unfinished.mkdir(mode=0o700)
     refuse_a_full_disk(unfinished)
     keys.generate(unfinished / "host_key", "root@fresh")
+    command = recipe.build_command(image.suite, unfinished, source)
     log = image.folder.with_suffix(".log")
-    with log.open("w", encoding="utf-8") as out:
-        command = recipe.build_command(image.suite, unfinished, source)
-        _run_build(command, out.fileno(), log)
+    run_build(command, log)
     for name in ("disk.qcow2", "vmlinuz"):
         if not (unfinished / name).is_file():
             raise FlightlineError(f"the {image.suite} image lacks its {name}; the log is {log}.")
     unfinished.rename(image.folder)
 
 
-def _run_build(command: list[str], out: int, log: Path) -> None:
+def run_build(command: list[str], log: Path) -> None:
+    """Run a build, its output in the log; raise FlightlineError with its reason where it fails."""
     environment = {
         **os.environ,
         "TMPDIR": _scratch(),
@@ -99,10 +99,11 @@ def _run_build(command: list[str], out: int, log: Path) -> None:
         "LC_ALL": "C.UTF-8",
     }
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment,
-            timeout=BUILD_SECONDS, check=False,
-        )  # fmt: skip
+        with log.open("w", encoding="utf-8") as out:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment,
+                timeout=BUILD_SECONDS, check=False,
+            )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise FlightlineError(
             f"building the image took over {BUILD_SECONDS} s and was stopped; the log is {log}."

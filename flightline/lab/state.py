@@ -12,6 +12,8 @@ from typing import Any
 
 from flightline.errors import FlightlineError
 from flightline.lab import keys, machine, places
+from flightline.lab.light import node as light
+from flightline.lab.light.node import LightNode
 from flightline.lab.machine import Machine, Shape
 from flightline.lab.shell import Door
 
@@ -84,12 +86,17 @@ def nodes() -> list[Node]:
     return sorted(found, key=lambda node: (node.suite, node.number))
 
 
-def node_named(name: str) -> Node:
+def every() -> list[Node | LightNode]:
+    """Return the recorded nodes of both kinds: virtual machines, then light ones."""
+    return [*nodes(), *light.nodes()]
+
+
+def node_named(name: str) -> Node | LightNode:
     """Return the node; raise FlightlineError naming those there are when there is none such."""
-    for node in nodes():
+    for node in every():
         if node.name == name:
             return node
-    there = ", ".join(node.name for node in nodes()) or "none; run `flightline lab up`"
+    there = ", ".join(node.name for node in every()) or "none; run `flightline lab up`"
     raise FlightlineError(f"the lab has no node {name!r}; its nodes: {there}.")
 
 
