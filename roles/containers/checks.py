@@ -5,10 +5,10 @@ from __future__ import annotations
 from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, WARNING, check, not_applicable, unknown
-from roles.containers import config_checks, node_checks, observe
+from roles.containers import acceptance_checks, config_checks, gpu_checks, node_checks, observe
 from roles.containers.settings import UNLIMITED, ContainersSettings, Ulimit
 
-MODULES = (config_checks, node_checks)
+MODULES = (config_checks, node_checks, gpu_checks, acceptance_checks)
 """The role's other checks; importing them registers them."""
 
 APPLY = "flightline apply --role containers"
