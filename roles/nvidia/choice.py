@@ -28,7 +28,6 @@ class Machine:
     gpu: Gpu | None
     """None where an image is made without a GPU."""
     count: int
-    is_nouveau_bound: bool
     needs_fabric_manager: bool
     needs_subnet_manager: bool
     """Its NVSwitches are managed over InfiniBand (fifth generation of NVLink, facts 2026-11-20)."""
@@ -78,7 +77,6 @@ def machine(
     return Machine(
         gpu=gpu,
         count=len(gpus),
-        is_nouveau_bound=any(device.driver == "nouveau" for device in gpus),
         needs_fabric_manager=wanted == "on" or (wanted == "detect" and (has_switches or hidden)),
         needs_subnet_manager=is_fifth and wanted != "off" and (hidden or wanted == "on"),
     )

@@ -3,6 +3,9 @@ LC_ALL=C
 export LC_ALL
 
 loaded() {
+    for device in /sys/bus/pci/drivers/nouveau/*:*; do
+        [ ! -e "$device" ] || echo nouveau=bound
+    done
     [ -r /sys/module/nvidia/version ] || return 0
     echo "loaded=$(cat /sys/module/nvidia/version)"
     echo "loaded_as=$(head -n 1 /proc/driver/nvidia/version)"

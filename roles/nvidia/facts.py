@@ -56,6 +56,8 @@ class DriverState:
     users: tuple[GpuUser, ...]
     units: tuple[str, ...]
     """Which of NVIDIA's services run."""
+    is_nouveau_bound: bool
+    """nouveau drives a GPU: until a reboot nothing else can."""
     sources: tuple[tuple[str, str], ...]
     """Lines of apt's source files, each with its file."""
 
@@ -123,6 +125,7 @@ def parse_driver(text: str) -> DriverState:
         has_enrolled_key=one("key") == "enrolled",
         users=tuple(map(_user, values.get("user", []))),
         units=tuple(values.get("unit", [])),
+        is_nouveau_bound=one("nouveau") == "bound",
         sources=tuple(_source(line) for line in values.get("source", [])),
     )
 

@@ -61,7 +61,10 @@ def hooks(settings: NvidiaSettings, node: NodeFacts) -> tuple[Hook, ...]:
 
 
 def services(settings: NvidiaSettings, target: Machine) -> tuple[Service, ...]:
-    """Return the role's units; without a GPU they are enabled for later, and not started."""
+    """Return the role's units; without a GPU they are enabled for later, and not started.
+
+    Before the driver is loaded, starting them does nothing: their condition fails.
+    """
     names = [
         *(["nvidia-persistenced"] if settings.persistence else []),
         *(["nvidia-fabricmanager"] if target.needs_fabric_manager else []),
@@ -69,8 +72,7 @@ def services(settings: NvidiaSettings, target: Machine) -> tuple[Service, ...]:
         *(["nvidia-dcgm"] if settings.dcgm and settings.source == "nvidia" else []),
         "flightline-gpu",
     ]
-    can_run = target.has_gpus and not target.is_nouveau_bound
-    return tuple(Service(f"{name}.service", running=can_run or None) for name in names)
+    return tuple(Service(f"{name}.service", running=target.has_gpus or None) for name in names)
 
 
 def layout(profiles: tuple[str, ...] | None) -> str:

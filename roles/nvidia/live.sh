@@ -26,10 +26,11 @@ unload() { # the order of dependence; one in use stays, and a reboot brings the 
 }
 
 load() { # loaded, of the version on disk, and nvidia-smi answers; else the sentence says what is left
-    if [ -d /sys/module/nouveau ]; then
+    for device in /sys/bus/pci/drivers/nouveau/*:*; do
+        [ -e "$device" ] || continue
         echo 'nouveau drives the GPUs; a reboot brings the NVIDIA driver' >&2
         return
-    fi
+    done
     loaded=$(cat /sys/module/nvidia/version 2>/dev/null)
     disk=$(modinfo -F version nvidia 2>/dev/null || modinfo -F version nvidia-current)
     if [ -n "$loaded" ] && [ "$loaded" != "$disk" ]; then

@@ -131,7 +131,7 @@ def nvidia_rpm(branch: DriverBranch, flavour: Flavour, parts: Parts) -> PackageS
     """Return the compute-only set from NVIDIA's repository for the RHEL family, version 9."""
     is_open = flavour == "open"
     module = "kmod-nvidia-open-dkms" if is_open else "kmod-nvidia-latest-dkms"
-    locked = ("nvidia-driver-cuda", "nvidia-modprobe", *_managed(branch, parts))
+    locked = ("nvidia-driver-cuda", "nvidia-modprobe", *map(_on_rhel, _managed(branch, parts)))
     stream = f"{branch.number}-{'open' if is_open else 'dkms'}"
     return PackageSet((module,), locked, _data_center(branch, parts), stream=stream)
 
@@ -145,6 +145,11 @@ def _managed(branch: DriverBranch, parts: Parts) -> tuple[str, ...]:
         *((manager,) if parts.fabric_manager else ()),
         *((imex,) if parts.imex else ()),
     )
+
+
+def _on_rhel(name: str) -> str:
+    """With the branch in its name, RHEL's fabric manager is spelt otherwise (facts 2026-11-20)."""
+    return "nvidia-fabric-manager" if name.startswith("nvidia-fabricmanager-") else name
 
 
 def _data_center(branch: DriverBranch, parts: Parts) -> tuple[str, ...]:

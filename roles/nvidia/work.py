@@ -56,7 +56,7 @@ def work(choice: Choice, state: DriverState, settings: NvidiaSettings) -> Work:
         removed=_removed(choice, state) if wrong else (),
         built_for=tuple(kernel.version for kernel in state.kernels),
         unheld=() if wrong else tuple(name for name in held if name not in state.held),
-        load=choice.machine.has_gpus and not wrong and not state.loaded and not _waits(choice),
+        load=choice.machine.has_gpus and not wrong and not (state.loaded or state.is_nouveau_bound),
     )
 
 
@@ -140,11 +140,6 @@ def refuse_users(state: DriverState) -> None:
 def managed(state: DriverState) -> tuple[str, ...]:
     """Return the running services that a replacement stops and starts again."""
     return tuple(unit for unit in state.units if unit.removesuffix(".service") in _MANAGED)
-
-
-def _waits(choice: Choice) -> bool:
-    """Whether a reboot must come before the driver can be loaded."""
-    return choice.machine.is_nouveau_bound
 
 
 def _prerequisites(choice: Choice, state: DriverState) -> tuple[str, ...]:
