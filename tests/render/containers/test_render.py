@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from flightline.operations.bundle import Absent, File, Item, Merge
+from roles.containers import toolkit
+from roles.containers.daemon import PATH, merge
 from roles.containers.operations import HELPER, engine_items
 from roles.containers.settings import ContainersSettings
 from tests.unit.roles.containers.conftest import DEBIAN_12, MakeNode
@@ -39,6 +41,10 @@ SYSTEMS = {
     "ubuntu-24.04-docker": (UBUNTU, FULL),
     "rocky-9-docker": (ROCKY, FULL),
 }
+GPU_SYSTEMS = {"debian-12": {}, "rocky-9": ROCKY}
+GPU = ContainersSettings(
+    nvidia_repository_url="https://mirror.example.org/nct", nvidia_runtime_default=True
+)
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def shown(items: tuple[Item, ...]) -> str:
         elif isinstance(item, Merge):
             parts.append(f"==> {item.path} ({item.mode})\n{item.merge(None)}")
         elif isinstance(item, File):
-            long = item.path == HELPER or "PGP" in item.content
+            long = item.path in (HELPER, toolkit.HELPER) or "PGP" in item.content
             parts.append(f"==> {item.path} ({item.mode})\n{'' if long else item.content}")
     return "".join(parts)
 
@@ -67,6 +73,32 @@ def test_files_are_the_golden_ones(name: str, make_node: MakeNode) -> None:
     if os.environ.get("FLIGHTLINE_GOLDEN") == "write":
         golden.write_text(rendered)
     assert rendered == golden.read_text()
+
+
+@pytest.mark.parametrize("name", GPU_SYSTEMS)
+def test_files_that_give_containers_gpus_are_the_golden_ones(
+    name: str, make_node: MakeNode
+) -> None:
+    node, golden = make_node(**GPU_SYSTEMS[name]), GOLDEN / f"{name}-gpu.txt"
+    config = Merge(PATH, lambda text: merge(GPU, text, has_gpu=True))
+    items = (*toolkit.repository_items(node, GPU), *toolkit.device_items(), config)
+    rendered = shown(items)
+    if os.environ.get("FLIGHTLINE_GOLDEN") == "write":
+        golden.write_text(rendered)
+    assert rendered == golden.read_text()
+
+
+def test_systemd_can_read_the_unit_of_the_gpus(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed here")
+    unit = next(item for item in toolkit.device_items() if item.path.endswith(".service"))
+    assert isinstance(unit, File)
+    service = tmp_path / toolkit.UNIT
+    service.write_text(unit.content.replace(f"{toolkit.HELPER} refresh", "/bin/true"))
+    said = subprocess.run(
+        ["systemd-analyze", "verify", str(service)], capture_output=True, text=True, check=False
+    )
+    assert service.name not in said.stderr, said.stderr
 
 
 def test_a_shell_can_read_the_helper(make_node: MakeNode, tmp_path: Path) -> None:
