@@ -59,7 +59,7 @@ def started(node: LightNode) -> LightNode:
 def prepare(node: LightNode) -> None:
     """Make the node's empty disk, with what tells it from others: name, host key, port."""
     for name in FOLDERS:
-        (node.folder / name).mkdir(parents=True, mode=0o755)
+        _open_folder(node.folder / name)
     for path, (content, mode) in files_of(node).items():
         _write(node.disk, path, content, mode)
 
@@ -119,8 +119,15 @@ def _remove_group(group: Path) -> None:
 
 
 def _write(disk: Path, path: str, content: str, mode: int) -> None:
-    target = disk / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    for folder in reversed(Path(path).parents[:-1]):
+        _open_folder(disk / folder)
+    descriptor = os.open(disk / path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, mode)
         file.write(content)
+
+
+def _open_folder(path: Path) -> None:
+    """Make a folder that the node's users may enter, whatever this process's umask is."""
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o755)
