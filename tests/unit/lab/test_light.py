@@ -1,4 +1,4 @@
-"""A light node is one computer's container: its own name, key, port and mounts, and root's to run."""
+"""A light node is a container: its own name, key, port and mounts, and root's to run."""
 
 from __future__ import annotations
 
