@@ -16,6 +16,7 @@ from roles.nvidia.judging import (
     conclude,
     expect,
     is_lost,
+    lost_value,
     value,
 )
 from roles.nvidia.settings import NvidiaSettings
@@ -58,7 +59,7 @@ def gpu_answering(host: Host, _nvidia: NvidiaSettings) -> None:
     shown = report(host)
     lost = [f"nvidia-smi says {line!r}" for line in shown.lost if not _INFOROM.search(line)]
     lost += [
-        f"GPU {index} ({gpu.address}) does not answer ({gpu.uuid.raw or 'GPU is lost'})"
+        f"GPU {index} ({gpu.address}) does not answer: {lost_value(gpu)!r}"
         for index, gpu in enumerate(shown.gpus)
         if is_lost(gpu)
     ]

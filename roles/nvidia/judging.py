@@ -98,10 +98,17 @@ def branch(shown: SmiReport) -> int:
 
 def is_lost(gpu: SmiGpu) -> bool:
     """Whether the GPU no longer answers: some value says so, or it cannot even tell who it is."""
+    return bool(lost_value(gpu))
+
+
+def lost_value(gpu: SmiGpu) -> str:
+    """Return what a GPU that is gone printed in place of a value; "" for one that answers."""
+    values = [getattr(gpu, each.name) for each in fields(gpu)]
+    readings = [each for each in values if isinstance(each, Reading)]
+    said = [each.raw for each in readings if _LOST.search(each.raw)]
     if gpu.uuid.state is State.TROUBLE:
-        return True
-    values = (getattr(gpu, each.name) for each in fields(gpu))
-    return any(isinstance(each, Reading) and _LOST.search(each.raw) for each in values)
+        said.append(gpu.uuid.raw)
+    return said[0] if said else ""
 
 
 def value(reading: Reading[T], what: str) -> T:
@@ -200,15 +207,21 @@ def alike(host: Host, read: Read[str], what: str, **proofs: Any) -> Found:
 
 
 def _model(gpu: SmiGpu) -> Gpu | None:
-    return catalog.gpu_by_device(gpu.device_id.value) if gpu.device_id.value else None
+    """By device id; by the exact name that the driver prints where the id tells nothing."""
+    found = catalog.gpu_by_device(gpu.device_id.value) if gpu.device_id.value else None
+    name = gpu.product_name.value
+    named = (each for each in catalog.gpus() if name in each.product_names)
+    return found or next(named, None)
 
 
 def _proof(board: Board, reading: Reading[T], lacks: Lacks, since: int) -> str:
     """Why this GPU cannot have the value; empty when nothing proves that."""
-    if reading.state is State.TROUBLE or (lacks is maybe and not reading.is_unsupported):
+    if reading.state is State.TROUBLE:
         return ""
-    if reading.state is State.MISSING and 0 < board.branch < since:
+    if 0 < board.branch < since:
         return f"has driver {board.branch}, and {reading.name} is reported from {since} on"
+    if lacks is maybe and not reading.is_unsupported:
+        return ""
     proof = lacks(board)
     return f"{proof}: it has no {reading.name}" if proof else ""
 

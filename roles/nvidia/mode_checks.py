@@ -8,14 +8,13 @@ from testinfra.host import Host
 
 from flightline.audit.check import ERROR, WARNING, check, not_applicable
 from roles.nvidia.gpu_checks import ANSWERS, KNOWN
-from roles.nvidia.judging import Board, by_model, conclude, examine, expect
+from roles.nvidia.judging import Board, Found, boards, by_model, conclude, examine, expect, maybe
 from roles.nvidia.settings import NvidiaSettings
 
 _APPLY = "run `flightline apply --role nvidia`"
 _MIG = f"{_APPLY}; it changes only GPUs that nothing uses"
 
 
-_no_mig = by_model(lambda model: not model.has_mig)
 # Only GPUs on a Grace CPU share its page tables: GH200, GB200, GB300.
 _no_coherent_cpu = by_model(
     lambda model: not any(re.search(r"\bG[HB]\d00", name) for name in model.product_names)
@@ -74,9 +73,17 @@ def mig_mode(host: Host, nvidia: NvidiaSettings) -> None:
         return "" if fine else f"has MIG {words[not on]} and after the next reset {words[on]}"
 
     conclude(
-        examine(host, lambda gpu: gpu.mig_current, now, lacks=_no_mig),
-        examine(host, lambda gpu: gpu.mig_pending, later, lacks=_no_mig),
+        _without_mig(host, nvidia),
+        examine(host, lambda gpu: gpu.mig_current, now, lacks=maybe),
+        examine(host, lambda gpu: gpu.mig_pending, later, lacks=maybe),
     )
+
+
+def _without_mig(host: Host, nvidia: NvidiaSettings) -> Found:
+    """GPUs that have no MIG, and some workstation cards until their mode is changed, say N/A."""
+    said = "reports no MIG, expected it on (NvidiaSettings.mig)"
+    found = [each for each in boards(host) if each.smi.mig_current.is_unsupported and nvidia.mig]
+    return Found(bad=tuple((board, said) for board in found))
 
 
 @check(
@@ -96,7 +103,7 @@ def mig_layout(host: Host, nvidia: NvidiaSettings) -> None:
         said = f"has {found} MIG devices, expected {len(profiles)}: {', '.join(profiles)}"
         return "" if found == len(profiles) else f"{said} (NvidiaSettings.mig)"
 
-    expect(host, lambda gpu: gpu.mig_current, wrong, lacks=_no_mig)
+    expect(host, lambda gpu: gpu.mig_current, wrong)
 
 
 @check(
@@ -111,4 +118,4 @@ def addressing_mode(host: Host, _nvidia: NvidiaSettings) -> None:
         fine = mode.upper() == "ATS" or _no_coherent_cpu(board)
         return "" if fine else f"has addressing mode {mode!r}, expected 'ATS'"
 
-    expect(host, lambda gpu: gpu.addressing_mode, wrong, needs_model=True, since=535)
+    expect(host, lambda gpu: gpu.addressing_mode, wrong, lacks=maybe, needs_model=True, since=535)

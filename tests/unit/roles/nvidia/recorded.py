@@ -19,9 +19,7 @@ from roles.nvidia.settings import NvidiaSettings
 from tests.machines import machine
 
 SAMPLES = Path(__file__).parents[5] / "shared" / "samples"
-CHECKS = tuple(
-    each for each in all_checks() if each.role == "nvidia" and each.phase == "converged"
-)
+CHECKS = tuple(each for each in all_checks() if each.role == "nvidia" and each.phase == "converged")
 Edit = tuple[str, str, str]
 
 

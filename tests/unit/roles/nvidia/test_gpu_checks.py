@@ -9,6 +9,7 @@ from tests.machines.models import BUILDS
 from tests.unit.roles.nvidia.recorded import SAMPLES, Edit, alarms, finding, of_capture
 
 LOSE_FIRST: Edit = ("smi", r"(?s)\A(.*?<gpu id=(?:(?!</gpu>).)*?<uuid>)[^<]*", r"\1GPU is lost")
+STRANGER: Edit = ("smi", "<pci_device_id>....", "<pci_device_id>0000")
 
 
 @pytest.mark.parametrize("name", BUILDS)
@@ -43,6 +44,13 @@ def test_a_lost_gpu_is_one_alarm_and_the_others_are_still_judged() -> None:
     found = alarms(LOSE_FIRST)
     assert set(found) == {"nvidia-gpu-answering"}
     assert "GPU 0 (0000:19:00.0)" in found["nvidia-gpu-answering"]
+
+
+def test_a_gpu_that_still_tells_its_name_and_nothing_else_is_lost() -> None:
+    gone = ("smi", r"(?s)(.*<fb_memory_usage>\s*<total>)[^<]*", r"\1GPU is lost")
+    found = alarms(gone)
+    assert set(found) == {"nvidia-gpu-answering"}
+    assert "GPU 7 (0000:20:00.0) does not answer: 'GPU is lost'" in found["nvidia-gpu-answering"]
 
 
 def test_a_lost_gpu_hides_no_memory_error_of_another() -> None:
@@ -91,9 +99,13 @@ def test_a_gpu_that_answers_with_all_ones_fell_off_the_bus() -> None:
 
 
 def test_an_unknown_model_is_unknown_once_and_not_taken_for_good() -> None:
-    found = alarms(("smi", "<pci_device_id>2330", "<pci_device_id>fff0"))
+    found = alarms(STRANGER, ("smi", "<product_name>[^<]*", "<product_name>NVIDIA Z9"))
     assert set(found) == {"nvidia-gpu-known"}
     assert found["nvidia-gpu-known"].startswith("unknown: all 8 GPUs")
+
+
+def test_a_model_is_known_by_its_name_where_the_device_id_tells_nothing() -> None:
+    assert not alarms(STRANGER, gpu_model="h100_sxm_80")
 
 
 def test_more_gpus_than_declared_are_wrong_too() -> None:
@@ -105,5 +117,8 @@ def test_more_gpus_than_declared_are_wrong_too() -> None:
 def test_a_driver_before_570_is_not_blamed_for_what_it_cannot_report() -> None:
     older = ("smi", "<driver_version>580.105.08", "<driver_version>550.163.01")
     silent = ("smi", r"\s*<gpu_recovery_action>None</gpu_recovery_action>", "")
+    no_value = ("smi", "<gpu_recovery_action>None", "<gpu_recovery_action>N/A")
     assert finding("nvidia-gpu-recovery", older, silent)[0] is Outcome.NOT_APPLICABLE
+    assert finding("nvidia-gpu-recovery", older, no_value)[0] is Outcome.NOT_APPLICABLE
+    assert finding("nvidia-gpu-recovery", no_value)[0] is Outcome.UNKNOWN
     assert finding("nvidia-gpu-recovery", silent)[0] is Outcome.UNKNOWN

@@ -45,6 +45,17 @@ def test_a_gpu_without_mig_is_not_asked_for_it() -> None:
     assert finding("nvidia-mig-mode", name="l40s")[0] is Outcome.NOT_APPLICABLE
 
 
+def test_mig_declared_on_a_gpu_that_has_none_fails() -> None:
+    outcome, said = finding("nvidia-mig-mode", name="l40s", mig=("1g.10gb",))
+    assert outcome is Outcome.FAIL
+    assert "reports no MIG, expected it on (NvidiaSettings.mig)" in said
+
+
+def test_a_card_that_could_have_mig_and_reports_none_is_no_alarm() -> None:
+    silent = ("smi", "<(current|pending)_mig>[^<]*", r"<\1_mig>N/A")
+    assert finding("nvidia-mig-mode", silent)[0] is Outcome.NOT_APPLICABLE
+
+
 def test_only_gpus_beside_grace_need_ats() -> None:
     assert finding("nvidia-addressing-mode", name="h100")[0] is Outcome.PASS
     hmm = ("smi", "<addressing_mode>ATS", "<addressing_mode>HMM")
