@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flightline import project
-from flightline.errors import FlightlineError, NodeRefused
+from flightline.errors import NodeRefused
 from flightline.facts.node import NodeFacts
 from flightline.operations.bundle import Absent, Directory, File, Item
 from flightline.templates import render
@@ -64,5 +64,5 @@ def _key(doca: DocaSettings) -> str:
             f"{doca.repository_url} there (DocaSettings.key_file)."
         ) from None
     if "-----BEGIN PGP PUBLIC KEY BLOCK-----" not in text:
-        raise FlightlineError(f"{path} holds no armoured PGP public key (DocaSettings.key_file).")
+        raise NodeRefused(f"{path} holds no armoured PGP public key (DocaSettings.key_file).")
     return text

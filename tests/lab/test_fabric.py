@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,7 +153,8 @@ def test_the_audit_finds_nothing_against_either_node(fabric: Deployed) -> None:
 def test_all_of_it_is_there_again_after_a_reboot(fabric: Deployed) -> None:
     node = fabric.nodes[0]
     boot = node.output("cat /proc/sys/kernel/random/boot_id")
-    node.ssh("sudo systemctl reboot")
+    with suppress(subprocess.TimeoutExpired):  # a machine that goes down may not hang up
+        node.ssh("sudo systemctl reboot", 60)
     wait_for(node, f"! grep -q {boot} /proc/sys/kernel/random/boot_id")
     wait_for(node, "systemctl is-active -q flightline-fabric.service")
     assert fabric.apply(SOFT)[node.name] == set()
@@ -172,7 +174,8 @@ def address(node: LabNode) -> str:
 def wait_for(node: LabNode, condition: str, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if node.ssh(condition).returncode == 0:
-            return
+        with suppress(subprocess.TimeoutExpired):
+            if node.ssh(condition, 60).returncode == 0:
+                return
         time.sleep(2)
     raise AssertionError(f"{node.name}: {condition}: not within {seconds:.0f} s")
