@@ -9,16 +9,8 @@ from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, Unknown, check, not_applicable
 from flightline.gpu.evidence import SMI, gpus_on_bus, report, smi
-from roles.nvidia.judging import (
-    Board,
-    alike,
-    boards,
-    conclude,
-    expect,
-    is_lost,
-    lost_value,
-    value,
-)
+from roles.nvidia.boards import Board, boards, is_lost, lost_value
+from roles.nvidia.judging import alike, conclude, expect, value
 from roles.nvidia.settings import NvidiaSettings
 
 ANSWERS = ("nvidia-smi-answers",)

@@ -6,53 +6,21 @@ cannot have it; else it is unreadable, and the check is unknown unless another G
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from testinfra.host import Host
 
-from flightline import catalog
 from flightline.audit.check import not_applicable, unknown
 from flightline.catalog.model import Gpu
-from flightline.gpu.evidence import report
 from flightline.gpu.reading import Reading, State
-from flightline.gpu.smi import SmiGpu, SmiReport
+from flightline.gpu.smi import SmiGpu
+from roles.nvidia.boards import STRANGER, Board, boards
 
 T = TypeVar("T")
-
-# What nvidia-smi prints in place of values of a GPU that is gone (NVML's error strings).
-_LOST = re.compile(r"gpu is lost|fallen off the bus|gpu requires reset", re.IGNORECASE)
-
-STRANGER = "is of a model that is not in the catalog"
-
-
-@dataclass(frozen=True)
-class Board:
-    """One GPU as nvidia-smi shows it, with what the catalog knows of its model."""
-
-    index: int
-    smi: SmiGpu
-    model: Gpu | None
-    """None for a device id that the catalog does not know."""
-    branch: int
-    """The driver's branch, such as 580; 0 when it is not known."""
-    among: int
-    """How many GPUs of the node answer."""
-
-    def __str__(self) -> str:
-        return f"GPU {self.index} ({self.smi.address})"
-
-    @property
-    def known(self) -> Gpu:
-        """The model; ends the check as unknown where the catalog has none."""
-        if self.model is None:
-            unknown(f"{self} {STRANGER}")
-        return self.model
-
-
+Said = tuple[Board, str]
 Read = Callable[[SmiGpu], Reading[T]]
 Wrong = Callable[[Board, T], str]
 Lacks = Callable[[Board], str]
@@ -77,48 +45,6 @@ def by_model(lacks: Callable[[Gpu], bool]) -> Lacks:
         return f"is a {model.name} (catalog)" if model is not None and lacks(model) else ""
 
     return proof
-
-
-def boards(host: Host) -> tuple[Board, ...]:
-    """Return the GPUs that answer, unknown when none does; nvidia-gpu-answering has the rest."""
-    shown = report(host)
-    answer = [(index, gpu) for index, gpu in enumerate(shown.gpus) if not is_lost(gpu)]
-    if not answer:
-        unknown("no GPU answers nvidia-smi")
-    return tuple(
-        Board(index, gpu, _model(gpu), branch(shown), len(answer)) for index, gpu in answer
-    )
-
-
-def branch(shown: SmiReport) -> int:
-    """Return the driver's branch, 0 when the report does not name it."""
-    number = (shown.driver_version.value or "").partition(".")[0]
-    return int(number) if number.isdigit() else 0
-
-
-def is_lost(gpu: SmiGpu) -> bool:
-    """Whether the GPU no longer answers: some value says so, or it cannot even tell who it is."""
-    return bool(lost_value(gpu))
-
-
-def lost_value(gpu: SmiGpu) -> str:
-    """Return what a GPU that is gone printed in place of a value; "" for one that answers."""
-    values = [getattr(gpu, each.name) for each in fields(gpu)]
-    readings = [each for each in values if isinstance(each, Reading)]
-    said = [each.raw for each in readings if _LOST.search(each.raw)]
-    if gpu.uuid.state is State.TROUBLE:
-        said.append(gpu.uuid.raw)
-    return said[0] if said else ""
-
-
-def value(reading: Reading[T], what: str) -> T:
-    """Return the value of a reading that is needed; ends the check as unknown without it."""
-    if reading.value is None or not reading.is_there:
-        unknown(f"nvidia-smi does not say {what}: it {_why(reading)}")
-    return reading.value
-
-
-Said = tuple[Board, str]
 
 
 @dataclass(frozen=True)
@@ -206,12 +132,11 @@ def alike(host: Host, read: Read[str], what: str, **proofs: Any) -> Found:
     return examine(host, read, wrong, **proofs)
 
 
-def _model(gpu: SmiGpu) -> Gpu | None:
-    """By device id; by the exact name that the driver prints where the id tells nothing."""
-    found = catalog.gpu_by_device(gpu.device_id.value) if gpu.device_id.value else None
-    name = gpu.product_name.value
-    named = (each for each in catalog.gpus() if name in each.product_names)
-    return found or next(named, None)
+def value(reading: Reading[T], what: str) -> T:
+    """Return the value of a reading that is needed; ends the check as unknown without it."""
+    if reading.value is None or not reading.is_there:
+        unknown(f"nvidia-smi does not say {what}: it {_why(reading)}")
+    return reading.value
 
 
 def _proof(board: Board, reading: Reading[T], lacks: Lacks, since: int) -> str:

@@ -7,8 +7,9 @@ from statistics import median
 from testinfra.host import Host
 
 from flightline.audit.check import ERROR, WARNING, check, not_applicable
+from roles.nvidia.boards import Board, boards
 from roles.nvidia.gpu_checks import ANSWERS, KNOWN
-from roles.nvidia.judging import Board, boards, conclude, examine, expect
+from roles.nvidia.judging import conclude, examine, expect
 from roles.nvidia.settings import NvidiaSettings
 
 # GB200 and B300 have a generation 6 device, and no server's root port is faster than 5

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, WARNING, check, not_applicable
+from roles.nvidia.boards import Board, boards
 from roles.nvidia.gpu_checks import KNOWN
-from roles.nvidia.judging import Board, boards, by_model, conclude, examine, expect
+from roles.nvidia.judging import by_model, conclude, examine, expect
 from roles.nvidia.settings import NvidiaSettings
 
 _RESET = "drain the node, reset the GPU (`nvidia-smi --gpu-reset -i INDEX`); if that fails, reboot"

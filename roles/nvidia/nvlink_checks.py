@@ -10,18 +10,9 @@ from flightline.audit.check import CRITICAL, ERROR, check, unknown
 from flightline.catalog.model import Gpu
 from flightline.gpu import nvlink
 from flightline.gpu.nvlink import GpuLinks, parse_nvlink
+from roles.nvidia.boards import STRANGER, Board, boards
 from roles.nvidia.gpu_checks import KNOWN
-from roles.nvidia.judging import (
-    STRANGER,
-    Board,
-    Found,
-    Said,
-    alike,
-    boards,
-    by_model,
-    conclude,
-    examine,
-)
+from roles.nvidia.judging import Found, Said, alike, by_model, conclude, examine
 from roles.nvidia.settings import NvidiaSettings
 
 # Boards with NVSwitches before Hopper do not report their fabric's state.

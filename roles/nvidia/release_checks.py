@@ -11,16 +11,9 @@ from flightline.audit.check import CRITICAL, ERROR, WARNING, check, not_applicab
 from flightline.errors import FlightlineError
 from flightline.gpu.evidence import report
 from flightline.gpu.smi import SmiReport
+from roles.nvidia.boards import Board, branch
 from roles.nvidia.gpu_checks import ANSWERS, KNOWN
-from roles.nvidia.judging import (
-    Board,
-    alike,
-    branch,
-    conclude,
-    expect,
-    maybe,
-    value,
-)
+from roles.nvidia.judging import alike, conclude, expect, maybe, value
 from roles.nvidia.settings import NvidiaSettings
 
 

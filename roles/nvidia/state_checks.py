@@ -7,8 +7,9 @@ from testinfra.host import Host
 from flightline.audit.check import ERROR, WARNING, check, not_applicable
 from flightline.gpu.reading import Reading, State
 from flightline.gpu.smi import SmiGpu
+from roles.nvidia.boards import Board, boards
 from roles.nvidia.gpu_checks import ANSWERS, KNOWN
-from roles.nvidia.judging import Board, Found, boards, by_model, conclude, examine, expect, maybe
+from roles.nvidia.judging import Found, by_model, conclude, examine, expect, maybe
 from roles.nvidia.settings import NvidiaSettings
 
 _APPLY = "run `flightline apply --role nvidia`"
