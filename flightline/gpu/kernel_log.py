@@ -29,6 +29,8 @@ BOOT_SECONDS = 5.0
 _TIME = re.compile(r"\[ *([0-9]+\.[0-9]+)\] ?")
 _DATE = re.compile(r"\[[A-Z][a-z]{2} [^\]]{8,30}\] ?|[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} \S+ ")
 _PCI = r"(?:PCI:)?([0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?:\.[0-9a-fA-F])?)"
+# "NVRM: The NVIDIA GPU 0000:b3:00.0\n    NVRM: ... has\n    NVRM: fallen off the bus": one message
+_CONTINUED = re.compile(r"\n[ \t]+(?=NVRM)")
 _PLACE = re.compile(_PCI)
 _XID = re.compile(
     rf"NVRM: (?:GPU at )?Xid \({_PCI}\): ([0-9]{{1,6}})"
@@ -39,9 +41,14 @@ _SXID = re.compile(rf"nvidia-nvswitch[0-9]*: SXid \({_PCI}\): ([0-9]{{1,6}}),? ?
 _FATAL = re.compile(r"\b(Fatal|Nonfatal|Non-fatal)\b", re.IGNORECASE)
 _LINK = re.compile(r"\bLink (-?[0-9]+)")
 _OTHERS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("off-the-bus", re.compile(r"fallen off the bus")),
+    ("off-the-bus", re.compile(r"fallen off the bus|GPU lost from the bus|GPU_IS_LOST")),
     ("bandwidth", re.compile(rf"{_PCI}: .*limited by .*PCIe (?:x[0-9]+ )?(?:link|bandwidth)")),
-    ("driver", re.compile(r"NVRM: .*(?:RmInitAdapter failed|API mismatch)")),
+    (
+        "driver",
+        re.compile(
+            r"NVRM: .*(?:RmInitAdapter failed|API mismatch|probe routine failed|PCI I/O region)"
+        ),
+    ),
     ("aer", re.compile(rf"{_PCI}: .*(?:AER: |PCIe Bus Error)")),
     ("network", re.compile(rf"mlx5_(?:core|ib) {_PCI}")),
 )
@@ -111,7 +118,7 @@ def parse_kernel_log(text: str) -> KernelLog:
     pid=2024380, name=nvidia-smi, Timeout after 6s of waiting for RPC response from GPU4 GSP!`.
     Raises ValueError for a log of SCRIPT that is empty or cut short.
     """
-    lines = text.splitlines()
+    lines = _CONTINUED.sub(" ", text).splitlines()
     since = next((line for line in lines if line.startswith("since: ")), "")
     if since and lines[-1] != "end":
         raise ValueError("the kernel log is cut short")

@@ -40,6 +40,9 @@ def gpu(element: Element) -> SmiGpu:
         **_load(values),
         **_fabric(values),
         confidential_compute=values.text("confidential_compute", "conf_compute_mode"),
+        virtualization_mode=values.text(
+            "gpu_virtualization_mode/virtualization_mode", none_is_value=True
+        ),
         processes=tuple(_process(Values(each)) for each in element.iterfind("processes/*")),
     )
 

@@ -104,6 +104,8 @@ class SmiGpu:
     fabric_health: Mapping[str, Reading[str]]
     """Children of fabric/health, such as "summary", "bandwidth", "route_unhealthy"."""
     confidential_compute: Reading[str]
+    virtualization_mode: Reading[str]
+    """"None" on bare metal, "Pass-Through", "VGPU" in a guest with a share of a GPU."""
     processes: tuple[SmiProcess, ...]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from defusedxml.common import DefusedXmlException
@@ -20,6 +21,7 @@ _LONGEST_TAG = 1024  # the longest real tag has 52 characters
 
 _START = re.compile(r"<\?xml|<!DOCTYPE|<nvidia_smi_log")
 _END = "</nvidia_smi_log>"
+_BARE = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)")
 _LONG_TAG = re.compile(rf"<[^<>]{{{_LONGEST_TAG}}}")
 
 # Seen in reports of others: "Unable to determine the device handle for GPU0000:4E:00.0: Unknown
@@ -43,7 +45,10 @@ def root(text: str) -> Element:
         raise SmiError(f"it is cut short: {_END} is missing")
     if text.count("<nvidia_smi_log") > 1:
         raise SmiError("it holds more than one report; keep one of them")
-    return _parsed(text[start.start() : end + len(_END)])
+    xml = text[start.start() : end + len(_END)]
+    # most of the text, and some drivers leave out a tag there
+    xml = _rewritten(xml, "supported_clocks", lambda _: "")
+    return _parsed(_rewritten(xml, "process_name", _escaped))
 
 
 def lost_lines(text: str) -> tuple[str, ...]:
@@ -59,6 +64,25 @@ def lost_lines(text: str) -> tuple[str, ...]:
 def printable(text: str) -> str:
     """Return it on one line, with nothing that a terminal would obey."""
     return "".join(each if each.isprintable() else " " for each in text).strip()
+
+
+def _rewritten(xml: str, tag: str, change: Callable[[str], str]) -> str:
+    """Return the text with what is between each pair of tags changed; linear in its length."""
+    opening, closing = f"<{tag}>", f"</{tag}>"
+    parts, position = list[str](), 0
+    while (start := xml.find(opening, position)) >= 0:
+        start += len(opening)
+        end = xml.find(closing, start)
+        if end < 0:
+            break
+        parts += [xml[position:start], change(xml[start:end])]
+        position = end
+    return "".join([*parts, xml[position:]])
+
+
+def _escaped(name: str) -> str:
+    """nvidia-smi prints a process's name as it is (leptonai/gpud #181, cwltool #1910)."""
+    return _BARE.sub("&amp;", printable(name)).replace("<", "&lt;")
 
 
 def _parsed(xml: str) -> Element:
