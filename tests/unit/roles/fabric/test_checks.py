@@ -143,7 +143,9 @@ def test_real_output_of_ibv_devinfo_is_understood() -> None:
 
 def test_a_missing_program_is_unknown_and_no_device_is_a_failure() -> None:
     host = Told()
-    host.answers[evidence.VERBS] = replace(host.answers[evidence.VERBS], exit_status=127, stdout=b"")
+    host.answers[evidence.VERBS] = replace(
+        host.answers[evidence.VERBS], exit_status=127, stdout=b""
+    )
     with pytest.raises(Unknown, match="not installed"):
         judge("fabric-verbs-usable", host)
     with pytest.raises(AssertionError, match="does not open mlx5_0:1"):

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pyinfra.context import ctx_host
 
 from flightline.errors import NodeRefused
 from flightline.gpu.rdma import parse_rdma
-from roles.fabric import sources
+from roles.fabric import operations, sources
 from roles.fabric.facts import Fabric, Rdma
 from roles.fabric.operations import refuse_strangers, repairs
 from roles.fabric.settings import DocaSettings, FabricSettings
@@ -114,3 +115,35 @@ def test_a_missing_key_is_refused_with_the_file_to_supply(
     settings = FabricSettings(stack="doca", doca=doca)
     with pytest.raises(NodeRefused, match=r"doca\.asc.*DocaSettings\.key_file"):
         sources.repository(settings, node)
+
+
+class Node:
+    """Stands for pyinfra's host; answers every question with one fact."""
+
+    name = "gpu-07"
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+        self.asked: list[object] = []
+
+    def get_fact(self, fact: object, **_arguments: object) -> object:
+        self.asked.append(fact)
+        return self.answer
+
+    def noop(self, _text: str) -> None:
+        pass
+
+
+@pytest.mark.parametrize("settings", [FabricSettings(), FabricSettings(enabled="off")])
+def test_a_node_without_rdma_is_asked_one_question(settings: FabricSettings) -> None:
+    node = Node(Fabric(parse_rdma(EMPTY), None, {}, is_set_up=False))
+    steps = (operations.fabric_files, operations.fabric_packages, operations.running_fabric)
+    with ctx_host.use(node):
+        assert [list(step._inner(settings=settings)) for step in steps] == [[], [], []]
+    assert node.asked == [Rdma]
+
+
+def test_a_node_that_does_not_answer_is_refused() -> None:
+    with ctx_host.use(Node(None)):
+        (command,) = operations.fabric_files._inner(settings=FabricSettings())
+    assert "did not say which RDMA devices" in str(command)
