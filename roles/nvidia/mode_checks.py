@@ -6,7 +6,9 @@ import re
 
 from testinfra.host import Host
 
-from flightline.audit.check import ERROR, WARNING, check, not_applicable
+from flightline.audit.check import ERROR, WARNING, check, not_applicable, unknown
+from flightline.gpu import mig
+from flightline.gpu.mig import parse_mig
 from roles.nvidia.boards import Board, boards
 from roles.nvidia.gpu_checks import ANSWERS, KNOWN
 from roles.nvidia.judging import Found, by_model, conclude, examine, expect, maybe
@@ -97,14 +99,23 @@ def _without_mig(host: Host, nvidia: NvidiaSettings) -> Found:
 def mig_layout(host: Host, nvidia: NvidiaSettings) -> None:
     if not nvidia.mig:
         not_applicable(f"NvidiaSettings.mig is {nvidia.mig}: no MIG device is declared")
-    profiles = nvidia.mig
+    wanted = tuple(sorted(nvidia.mig))
+    found = _mig_devices(host)
 
-    def wrong(board: Board, on: bool) -> str:
-        found = board.smi.mig_devices if on else 0
-        said = f"has {found} MIG devices, expected {len(profiles)}: {', '.join(profiles)}"
-        return "" if found == len(profiles) else f"{said} (NvidiaSettings.mig)"
+    def wrong(board: Board, _on: bool) -> str:
+        devices = found.get(board.index, ())
+        said = f"has MIG devices {', '.join(devices) or 'none'}, expected {', '.join(wanted)}"
+        return "" if devices == wanted else f"{said} (NvidiaSettings.mig)"
 
     expect(host, lambda gpu: gpu.mig_current, wrong)
+
+
+def _mig_devices(host: Host) -> dict[int, tuple[str, ...]]:
+    boards(host)  # ends the check where there is no GPU to list
+    try:
+        return parse_mig(host.run(mig.COMMAND).stdout)
+    except ValueError as error:
+        unknown(f"{error}")
 
 
 @check(

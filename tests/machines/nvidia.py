@@ -1,11 +1,11 @@
-"""NVLinks of the machines, and what is declared of their GPUs."""
+"""NVLinks and MIG devices of the machines, and what is declared of their GPUs."""
 
 from __future__ import annotations
 
 from flightline.audit.answers import Answer
-from flightline.gpu.nvlink import COMMAND
+from flightline.gpu import mig, nvlink
 from roles.nvidia.settings import NvidiaSettings
-from tests.machines.models import BUILDS
+from tests.machines.models import BUILDS, Build
 
 # Product name: links, GB/s of one as nvidia-smi prints it (captures read 2026-11-20).
 _LINKS = {
@@ -18,14 +18,29 @@ _LINKS = {
 
 
 def answers(name: str) -> dict[str, Answer]:
-    """Return the answer to `nvidia-smi nvlink --status`."""
-    build = BUILDS[name]
+    """Return what nvidia-smi says of NVLinks and of MIG devices."""
+    return {
+        "nvlink": Answer(nvlink.COMMAND, 0, _nvlink(BUILDS[name]).encode()),
+        "mig": Answer(mig.COMMAND, 0, _mig(BUILDS[name]).encode()),
+    }
+
+
+def _mig(build: Build) -> str:
+    devices = [f"  MIG {build.mig}     Device  {n}: (UUID: MIG-{n})\n" for n in range(2)]
+    return "".join(
+        f"GPU {index}: {build.model.product} (UUID: GPU-{index:08x})\n"
+        + ("".join(devices) if build.mig else "")
+        for index in range(len(build.addresses))
+    )
+
+
+def _nvlink(build: Build) -> str:
     count, speed = _LINKS.get(build.model.product, (0, ""))
     lines = []
     for index in range(len(build.addresses)):
         lines.append(f"GPU {index}: {build.model.product} (UUID: GPU-{index:08x})")
         lines += [f"\t Link {link}: {speed} GB/s" for link in range(count)]
-    return {"nvlink": Answer(COMMAND, 0, ("\n".join(lines) + "\n").encode())}
+    return "\n".join(lines) + "\n"
 
 
 def settings(name: str) -> NvidiaSettings:

@@ -35,10 +35,21 @@ def test_mig_declared_on_and_found_off_is_one_alarm() -> None:
     assert set(alarms(name="a100", mig=("3g.40gb", "3g.40gb"))) == {"nvidia-mig-mode"}
 
 
-def test_fewer_mig_devices_than_declared_fail_with_the_profiles_named() -> None:
-    outcome, said = finding("nvidia-mig-layout", name="a100_mig", mig=("1g.10gb",) * 7)
+def test_other_mig_devices_than_declared_fail_with_both_named() -> None:
+    outcome, said = finding("nvidia-mig-layout", name="a100_mig", mig=("3g.40gb", "4g.40gb"))
     assert outcome is Outcome.FAIL
-    assert "has 2 MIG devices, expected 7: 1g.10gb, 1g.10gb" in said
+    assert "has MIG devices 3g.40gb, 3g.40gb, expected 3g.40gb, 4g.40gb" in said
+
+
+def test_the_order_of_declared_mig_devices_does_not_matter() -> None:
+    first = ("mig", r"MIG 3g.40gb     Device  0", "MIG 4g.40gb     Device  0")
+    found = finding("nvidia-mig-layout", first, name="a100_mig", mig=("3g.40gb", "4g.40gb"))
+    assert found[0] is Outcome.PASS
+
+
+def test_mig_devices_that_cannot_be_listed_are_unknown() -> None:
+    gone = ("mig", r"(?s)\A.+", "")
+    assert finding("nvidia-mig-layout", gone, name="a100_mig")[0] is Outcome.UNKNOWN
 
 
 def test_a_gpu_without_mig_is_not_asked_for_it() -> None:
