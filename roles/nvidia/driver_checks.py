@@ -98,6 +98,7 @@ def module_version(host: Host, _nvidia: NvidiaSettings) -> None:
     depends=_LOADED,
 )
 def module_options(host: Host, nvidia: NvidiaSettings) -> None:
+    our_gpus(host)
     if not nvidia.module_options:
         not_applicable("NvidiaSettings.module_options is empty")
     live = loaded_driver(host).options

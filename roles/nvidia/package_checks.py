@@ -45,9 +45,9 @@ def packages_one_version(host: Host, _nvidia: NvidiaSettings) -> None:
     remedy=f"{_APPLY}; it holds the set (`apt-mark hold`, `dnf versionlock`)",
 )
 def packages_held(host: Host, nvidia: NvidiaSettings) -> None:
+    found = packages(host)
     if not nvidia.hold_packages:
         not_applicable("NvidiaSettings.hold_packages is False")
-    found = packages(host)
     ours = (*found.of_the_driver, *found.companions.get("DCGM", ()))
     if not ours:
         not_applicable("no package of the driver is installed")
@@ -67,9 +67,9 @@ def packages_held(host: Host, nvidia: NvidiaSettings) -> None:
     depends=("nvidia-packages-held",),
 )
 def upgrades_blocked(host: Host, nvidia: NvidiaSettings) -> None:
+    found = packages(host)
     if not nvidia.hold_packages:
         not_applicable("NvidiaSettings.hold_packages is False")
-    found = packages(host)
     if not found.upgrades_alone:
         not_applicable("unattended upgrades are off (APT::Periodic::Unattended-Upgrade)")
     free = [each for each in found.installed if not found.is_left_alone(each)]
