@@ -13,6 +13,7 @@ from roles import kernel as kernel_role
 from roles import nvidia as nvidia_role
 from roles.base import BaseSettings, base
 from roles.containers import ContainersSettings, containers
+from roles.cuda import CudaSettings, cuda
 from roles.fabric import FabricSettings, fabric
 from roles.kernel import KernelSettings, kernel
 from roles.nvidia import NvidiaSettings, nvidia
@@ -43,5 +44,6 @@ reboot_when_needed(
     probes=nvidia_role.reboot_probes(nvidia_settings),
 )
 
+cuda(settings=declared(host.data, "cuda", CudaSettings))
 fabric(settings=declared(host.data, "fabric", FabricSettings))
 containers(settings=declared(host.data, "containers", ContainersSettings))

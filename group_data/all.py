@@ -11,6 +11,7 @@ name stays as declared here:
 from flightline.reboot import RebootSettings
 from roles.base.settings import BaseSettings
 from roles.containers.settings import ContainersSettings
+from roles.cuda.settings import CudaSettings
 from roles.fabric.settings import FabricSettings
 from roles.kernel.settings import KernelSettings
 from roles.nvidia.settings import NvidiaSettings
@@ -18,6 +19,7 @@ from roles.nvidia.settings import NvidiaSettings
 base = BaseSettings()
 kernel = KernelSettings()
 nvidia = NvidiaSettings()
+cuda = CudaSettings()
 fabric = FabricSettings()
 containers = ContainersSettings()
 reboot = RebootSettings()
