@@ -74,5 +74,10 @@ def fabric_of(host: Any) -> Fabric:
 
 
 def last_fabric(host: Any) -> Fabric:
-    """Return the fabric as it was when it was last read in this run; asks where it never was."""
+    """Return the fabric as it was when it was last read; asks where it may have changed since."""
     return _LAST.get(host) or fabric_of(host)
+
+
+def forget_fabric(host: Any) -> None:
+    """Have the next `last_fabric` ask again: something was changed on the node."""
+    _LAST.pop(host, None)

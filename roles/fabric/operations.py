@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
@@ -15,7 +15,7 @@ from flightline.operations.bundle import bundle
 from flightline.operations.packages import installed
 from flightline.operations.refusal import Refusal
 from roles.fabric import files, wanted
-from roles.fabric.facts import Fabric, fabric_of, last_fabric
+from roles.fabric.facts import Fabric, fabric_of, forget_fabric, last_fabric
 from roles.fabric.settings import FabricSettings
 from roles.fabric.sources import packages
 
@@ -39,7 +39,7 @@ def fabric_files(settings: FabricSettings) -> Generator[StringCommand]:
     except FlightlineError as refusal:
         yield Refusal(refusal.message)
         return
-    yield from bundle._inner(items=items, hooks=files.hooks(settings, fabric.report))
+    yield from _changing(bundle._inner(items=items, hooks=files.hooks(settings, fabric.report)))
 
 
 @operation()
@@ -54,17 +54,18 @@ def fabric_packages(settings: FabricSettings) -> Generator[StringCommand]:
     except FlightlineError as refusal:
         yield Refusal(refusal.message)
         return
-    yield from installed._inner(packages=names, hold=wanted.held_packages(settings, node.family))
+    held = wanted.held_packages(settings, node.family)
+    yield from _changing(installed._inner(packages=names, hold=held))
 
 
 @operation()
 def running_fabric(settings: FabricSettings) -> Generator[StringCommand]:
     """Modules are loaded; links, MTUs, sysctls, PFC and PCIe settings are as declared, live."""
     try:
-        if not wanted.concerns(settings, last_fabric(host).report):
+        fabric = last_fabric(host)
+        if not wanted.concerns(settings, fabric.report):
             host.noop(_UNCONCERNED)
             return
-        fabric = fabric_of(host)
         commands = repairs(settings, fabric, is_virtual=node_of(host).is_virtual)
     except FlightlineError as refusal:
         yield Refusal(refusal.message)
@@ -73,6 +74,13 @@ def running_fabric(settings: FabricSettings) -> Generator[StringCommand]:
         host.noop("the running fabric is as declared")
     for command in commands:
         yield StringCommand(command)
+
+
+def _changing(commands: Iterable[StringCommand]) -> Generator[StringCommand]:
+    """The same commands; after one of them, what is known of the fabric no longer holds."""
+    for command in commands:
+        forget_fabric(host)
+        yield command
 
 
 def refuse_strangers(settings: FabricSettings, fabric: Fabric) -> None:

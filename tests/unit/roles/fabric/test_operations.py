@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from pyinfra.context import ctx_host
 from flightline.errors import NodeRefused
 from flightline.gpu.rdma import parse_rdma
 from roles.fabric import operations, sources
-from roles.fabric.facts import Fabric, Rdma
+from roles.fabric.facts import Fabric, Rdma, fabric_of, forget_fabric
 from roles.fabric.operations import refuse_strangers, repairs
 from roles.fabric.settings import DocaSettings, FabricSettings
 from tests.machines import fabric as machines
@@ -147,3 +148,15 @@ def test_a_node_that_does_not_answer_is_refused() -> None:
     with ctx_host.use(Node(None)):
         (command,) = operations.fabric_files._inner(settings=FabricSettings())
     assert "did not say which RDMA devices" in str(command)
+
+
+def test_a_fabric_that_is_as_declared_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node(replace(SOFT_FABRIC, redirecting=()))
+    with ctx_host.use(node):
+        fabric_of(node)
+        monkeypatch.setattr(operations, "node_of", lambda _: SimpleNamespace(is_virtual=True))
+        assert list(operations.running_fabric._inner(settings=LAB)) == []
+        assert node.asked == [Rdma]
+        forget_fabric(node)
+        assert list(operations.running_fabric._inner(settings=LAB)) == []
+        assert node.asked == [Rdma, Rdma]
