@@ -91,8 +91,10 @@ def reset(names: tuple[str, ...], everything: bool) -> None:
     if everything == bool(names):
         raise click.UsageError("name the nodes to reset, or give --all.")
     nodes = state.every() if everything else [state.node_named(name) for name in names]
-    light_fleet.reset([node for node in nodes if isinstance(node, LightNode)], _say)
-    fleet.reset([node for node in nodes if isinstance(node, Node)], _say)
+    if light := [node for node in nodes if isinstance(node, LightNode)]:
+        light_fleet.reset(light, _say)
+    if virtual := [node for node in nodes if isinstance(node, Node)]:
+        fleet.reset(virtual, _say)
 
 
 @command.command()

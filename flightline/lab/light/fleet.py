@@ -42,8 +42,7 @@ def up(count: int, suite: str, say: Say) -> list[LightNode]:
 
 def reset(nodes: Sequence[LightNode], say: Say) -> list[LightNode]:
     """Make the nodes pristine: as after `up`, under the same name, port and host key."""
-    if nodes:
-        _refuse_without_root()
+    _refuse_without_root()
     with places.held(places.state() / "light.lock", say):
         return [_started(replace(each, root=str(root_of(each.suite, say))), say) for each in nodes]
 
