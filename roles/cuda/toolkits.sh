@@ -5,7 +5,7 @@ for place in /usr/local/cuda-*.* /usr; do
     if ! [ -x "$place/bin/nvcc" ]; then continue; fi
     echo "toolkit=$place $("$place/bin/nvcc" --version 2> /dev/null | sed -n 's/.*release \([0-9.]*\),.*/\1/p')"
 done
-echo "default=$(readlink -f /usr/local/cuda 2> /dev/null)"
+if [ -e /usr/local/cuda ]; then echo "default=$(readlink -f /usr/local/cuda)"; fi
 # The first line of either is "auto" or "manual" (update-alternatives(1), alternatives(8)).
 echo "mode=$(head -qn 1 /var/lib/dpkg/alternatives/cuda /var/lib/alternatives/cuda 2> /dev/null)"
 echo "shell=$(env -i HOME=/root TERM=dumb sh -lc 'command -v nvcc' 2> /dev/null)"
