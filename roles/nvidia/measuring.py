@@ -27,6 +27,10 @@ def model(host: Host) -> Gpu:
 
 
 def result(host: Host, command: str, read: Callable[[str], T], *, may_fail: bool = False) -> T:
+    """Run a loading program and read what it printed; ends the check as unknown where it cannot.
+
+    `may_fail`: the program's exit status says that something is wrong, and its output what.
+    """
     done = host.run(command)
     said = (done.stderr.strip().splitlines() or ["no message"])[-1]
     if done.rc == commands.BUSY:
