@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("driver_packages.sh").read_text(encoding="utf-
 # nvidia-persistenced and nvidia-settings, which Debian versions apart; packages with an old and
 # a new branch side by side (firmware); Canonical's signed modules, versioned like the kernel.
 _OF_THE_DRIVER = re.compile(
-    r"(nvidia-(open-)?kernel-(open-)?(dkms|source|support)|nvidia-(dkms|kernel-source)(-.+)?"
+    r"(nvidia-(open-)?kernel-(open-)?(dkms|source)|nvidia-(dkms|kernel-source)(-.+)?"
     r"|kmod-nvidia-(open|latest)-dkms|nvidia-driver-(cuda|libs|cuda-libs|bin)|nvidia-smi"
     r"|nvidia-(headless|utils|compute-utils)(-no-dkms)?-.+|nvidia-utils|libcuda1"
     r"|libnvidia-(compute|cfg1?|ml1?|ptxjitcompiler1|nscq)(-\d+)?(-server)?"
@@ -92,16 +92,25 @@ class Packages:
         return {what: packages for what, packages in found.items() if packages}
 
     @property
+    def ours(self) -> tuple[Package, ...]:
+        """The driver's and its companions'; not what happens to be named after NVIDIA."""
+        beside = (each for packages in self.companions.values() for each in packages)
+        return (*self.of_the_driver, *beside)
+
+    @property
     def fixed(self) -> frozenset[str]:
-        """Names that cannot change version: held ones, and what these need exactly, and so on."""
-        by_name = {each.name: each for each in self.installed}
-        fixed, open_ = set[str](), [each for each in self.installed if each.is_held]
-        while open_:
-            package = open_.pop()
-            if package.name not in fixed:
-                fixed.add(package.name)
-                open_ += [by_name[name] for name in package.pins if name in by_name]
-        return frozenset(fixed)
+        """Names that cannot change version alone: held ones, and all bound to these exactly.
+
+        What a held package needs in one version cannot move; nor can what needs a held one so,
+        since its next version needs the other's next one.
+        """
+        fixed = {each.name for each in self.installed if each.is_held}
+        while True:
+            needed = {name for each in self.installed if each.name in fixed for name in each.pins}
+            needing = {each.name for each in self.installed if each.pins & fixed}
+            if needed | needing <= fixed:
+                return frozenset(fixed)
+            fixed |= needed | needing
 
     def is_left_alone(self, package: Package) -> bool:
         """Whether unattended upgrades do not touch it: fixed, or on their own list."""
@@ -124,7 +133,7 @@ def parse_packages(text: str) -> Packages:
         place, _, value = line.partition(":")
         said.setdefault(place, []).append(value.strip())
     locks = [line for line in said.get("lock", []) if line and line[0] not in "#!"]
-    rows = [row for line in said.get("package", []) if len(row := line.split("|")) == 4]
+    rows = [row for line in said.get("package", []) if len(row := line.split("|", 3)) == 4]
     settings = [line.partition(" ")[::2] for line in said.get("setting", [])]
     return Packages(
         installed=tuple(_package(row, locks) for row in rows if row[0][1:2] == "i"),

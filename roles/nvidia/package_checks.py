@@ -72,7 +72,7 @@ def upgrades_blocked(host: Host, nvidia: NvidiaSettings) -> None:
         not_applicable("NvidiaSettings.hold_packages is False")
     if not found.upgrades_alone:
         not_applicable("unattended upgrades are off (APT::Periodic::Unattended-Upgrade)")
-    free = [each for each in found.installed if not found.is_left_alone(each)]
+    free = [each for each in found.ours if not found.is_left_alone(each)]
     assert not free, (
         f"unattended upgrades may change {_listed(free)}, expected them on "
         "Unattended-Upgrade::Package-Blacklist, or held"
