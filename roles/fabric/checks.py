@@ -126,6 +126,15 @@ def characters_open(host: Host, settings: FabricSettings) -> None:
     # 666 is rdma-core's own choice: access control is by memory keys, not by the device node.
     told = [f"{name} ({mode})" for name, mode in wrong.items() if mode != "666"]
     assert not told, f"/dev/infiniband has {', '.join(told)}, expected mode 666"
+    unmanaged = [
+        device.name
+        for device in found.devices
+        if not device.management and any(port.is_infiniband for port in device.ports)
+    ]
+    assert not unmanaged, (
+        f"{', '.join(unmanaged)} has no umad device, expected one: subnet tools and NVIDIA's "
+        "fabric manager on NVLink 5 work through it"
+    )
 
 
 @check(

@@ -27,8 +27,17 @@ def soft_device(interface: str) -> str:
 
 
 def compute_ports(settings: FabricSettings, report: RdmaReport) -> tuple[RdmaPort, ...]:
-    """Return the ports that carry compute traffic, of one link layer."""
-    chosen = tuple(port for port in report.ports if is_compute(settings, port.device, port.number))
+    """Return the ports that carry compute traffic, of one link layer.
+
+    Virtual functions that a host has split off belong to its guests, unless `ports` names them.
+    """
+    guests = {each.name for each in report.devices if each.is_virtual_function}
+    chosen = tuple(
+        port
+        for port in report.ports
+        if is_compute(settings, port.device, port.number)
+        and (settings.ports or port.device not in guests)
+    )
     layer = settings.link_layer
     if layer is None:
         layer = "InfiniBand" if any(port.is_infiniband for port in chosen) else "Ethernet"

@@ -129,6 +129,7 @@ def _rdma(machine: Fabric, cards: tuple[str, ...]) -> str:
             f"verbs:uverbs{number}/ibdev:{name}"
             for number, name in enumerate((*HCAS, "mlx5_bond_0"))
         ),
+        *(f"mad:umad{number}/ibdev:{name}" for number, name in enumerate(HCAS)),
         *_interface("bond0", 1500),
     ]
     if machine.is_roce:

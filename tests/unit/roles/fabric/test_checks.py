@@ -132,6 +132,12 @@ def test_counters_that_are_not_zero_are_no_failure() -> None:
     judge("fabric-errors-flaps", Told(fabric_rdma=old))  # in 104 days
 
 
+def test_an_infiniband_device_without_its_management_device_is_named() -> None:
+    bare = text("h100_sxm_8", ("^mad:.*mlx5_6$", ""))
+    with pytest.raises(AssertionError, match="mlx5_6 has no umad device"):
+        judge("fabric-characters-open", Told(fabric_rdma=bare))
+
+
 def test_real_output_of_ibv_devinfo_is_understood() -> None:
     printed = (
         "hca_id:\trxe_eth1\n\ttransport:\t\t\tInfiniBand (0)\n\tphys_port_cnt:\t\t\t1\n"

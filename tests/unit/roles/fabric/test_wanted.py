@@ -53,6 +53,14 @@ def test_ethernet_ports_are_no_rails_beside_infiniband() -> None:
     assert all(port.is_infiniband for port in wanted.compute_ports(settings, report()))
 
 
+def test_a_guest_s_virtual_function_is_no_rail_of_its_host() -> None:
+    split = report("h100_sxm_8", ("^device:mlx5_9$", "device:mlx5_9\nmlx5_9/virtual_function:yes"))
+    names = [port.device for port in wanted.compute_ports(FabricSettings(), split)]
+    assert "mlx5_9" not in names
+    named = wanted.compute_ports(FabricSettings(ports=("mlx5_9",)), split)
+    assert [port.device for port in named] == ["mlx5_9"]
+
+
 @pytest.mark.parametrize(
     ("settings", "text", "expected"),
     [
