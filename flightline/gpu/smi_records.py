@@ -48,7 +48,7 @@ class SmiGpu:
     ecc_pending: Reading[bool]
     sram_correctable_volatile: Reading[int]
     sram_uncorrectable_volatile: Reading[int]
-    """Parity and SEC-DED added where the driver tells them apart."""
+    """Parity and SECDED added where the driver tells them apart."""
     dram_correctable_volatile: Reading[int]
     dram_uncorrectable_volatile: Reading[int]
     sram_correctable_aggregate: Reading[int]

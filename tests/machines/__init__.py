@@ -21,7 +21,7 @@ from flightline.settings import Settings
 from tests.machines import bus_text, kernel_text, smi_xml
 from tests.machines.models import ALIASES, BUILDS, Build
 
-_OURS = ("models", "smi_xml", "smi_sections", "bus_text", "kernel_text")
+_OURS = ("models", "smi_xml", "smi_sections", "smi_readings", "bus_text", "kernel_text")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import re
 from dataclasses import replace
 
 from tests.machines.models import Build
-from tests.machines.smi_sections import Nodes, bottom, ecc, top
+from tests.machines.smi_readings import bottom
+from tests.machines.smi_sections import Nodes, ecc, top
 
 
 def render(build: Build, *, branch: int | None = None) -> str:
