@@ -30,13 +30,21 @@ DPKG_DEB = (
     'mkdir -p "$3/usr/src/nvidia-580.105.08" && : >"$3/usr/src/nvidia-580.105.08/dkms.conf"\n'
 )
 DKMS = """\
-case "$1 $*" in
-    build*"-k $UNBUILDABLE"*) [ -n "$UNBUILDABLE" ] || exit 0
+case "$*" in
+    build*"-k ${UNBUILDABLE:-none}"*)
         folder=$(echo "$*" | sed 's/.*--dkmstree \\([^ ]*\\).*/\\1/')/nvidia/580.105.08/build
         mkdir -p "$folder"
         { echo "  CC [M]  nvidia/nv.o"; echo "$COMPLAINT"; echo "make: *** [all] Error 2"; } \\
             >"$folder/make.log"
         exit 10 ;;
+    build*)
+        [ -z "$SKIPS" ] || { echo "Error! it should not be built"; exit "$SKIPS"; }
+        tree=$(echo "$*" | sed 's/.*--dkmstree \\([^ ]*\\).*/\\1/')
+        folder=$tree/nvidia/580.105.08/${*##* -k }
+        mkdir -p "$folder/x86_64/module" && : >"$folder/x86_64/module/nvidia.ko" ;;
+    autoinstall*)
+        mkdir -p "$FLIGHTLINE_MODULES/$3/updates/dkms"
+        : >"$FLIGHTLINE_MODULES/$3/updates/dkms/nvidia.ko.xz" ;;
 esac
 """
 PROGRAMS = {
@@ -72,6 +80,7 @@ class Node:
             **self.answers,
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
             "CALLS": str(self.folder / "calls"),
+            "FLIGHTLINE_MODULES": str(self.folder / "modules"),
             "FLIGHTLINE_APT_STAMP": str(self.folder / "stamp"),
         }
         return subprocess.run(

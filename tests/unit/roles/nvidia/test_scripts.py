@@ -153,3 +153,12 @@ def test_a_drain_command_that_fails_ends_the_upgrade_with_a_sentence(node: Node)
 def test_holds_are_the_package_managers_own() -> None:
     assert scripts.hold(("libcuda1", "nvidia-smi"), "debian") == "apt-mark hold libcuda1 nvidia-smi"
     assert "versionlock add nvidia-driver-cuda" in scripts.hold(("nvidia-driver-cuda",), "rhel")
+
+
+@pytest.mark.parametrize("status", ["0", "77"])
+def test_a_kernel_that_dkms_skips_is_not_taken_for_built(node: Node, status: str) -> None:
+    """BUILD_EXCLUSIVE leaves out a real-time kernel, for one; dkms 3.2 exits with 77 then."""
+    node.answers = {"SKIPS": status}
+    failed = node.run(planned("trial"))
+    assert failed.returncode == 1
+    assert f"does not build on kernel {KERNEL}: Error! it should not be built" in failed.stderr
