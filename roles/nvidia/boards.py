@@ -79,7 +79,7 @@ def lost_value(gpu: SmiGpu) -> str:
 
 def _model(gpu: SmiGpu) -> Gpu | None:
     """By device id; by the exact name that the driver prints where the id tells nothing."""
-    found = catalog.gpu_by_device(gpu.device_id.value) if gpu.device_id.value else None
+    if found := catalog.gpu_by_device(gpu.device_id.value or ""):
+        return found
     name = gpu.product_name.value
-    named = (each for each in catalog.gpus() if name in each.product_names)
-    return found or next(named, None)
+    return next((each for each in catalog.gpus() if name in each.product_names), None)

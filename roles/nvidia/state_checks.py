@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from testinfra.host import Host
 
 from flightline.audit.check import ERROR, WARNING, check, not_applicable
@@ -176,21 +178,16 @@ def clocks_applied(host: Host, nvidia: NvidiaSettings) -> None:
     if wanted is None:
         not_applicable("NvidiaSettings.application_clocks is None")
 
-    def wrong(kind: str, mhz: int, expected: int) -> str:
-        said = f"has a {kind} application clock of {mhz} MHz, expected {expected} MHz"
-        return "" if mhz == expected else f"{said} (NvidiaSettings.application_clocks)"
+    def other_than(expected: int, kind: str) -> Callable[[Board, int], str]:
+        said = f"MHz as {kind} application clock, expected {expected} MHz"
+        said += " (NvidiaSettings.application_clocks)"
+        return lambda _, mhz: "" if mhz == expected else f"has {mhz} {said}"
 
+    graphics = other_than(wanted.graphics_mhz, "graphics")
+    memory = other_than(wanted.memory_mhz, "memory")
     conclude(
-        examine(
-            host,
-            lambda gpu: gpu.application_clock_sm_mhz,
-            lambda _, mhz: wrong("graphics", mhz, wanted.graphics_mhz),
-        ),
-        examine(
-            host,
-            lambda gpu: gpu.application_clock_memory_mhz,
-            lambda _, mhz: wrong("memory", mhz, wanted.memory_mhz),
-        ),
+        examine(host, lambda gpu: gpu.application_clock_sm_mhz, graphics),
+        examine(host, lambda gpu: gpu.application_clock_memory_mhz, memory),
     )
 
 

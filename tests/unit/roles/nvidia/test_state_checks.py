@@ -89,7 +89,7 @@ def test_declared_clocks_are_judged_and_undeclared_ones_not() -> None:
         "nvidia-clocks-applied", application_clocks={"memory_mhz": 2619, "graphics_mhz": 1500}
     )
     assert outcome is Outcome.FAIL
-    assert "graphics application clock of 1980 MHz, expected 1500 MHz" in said
+    assert "has 1980 MHz as graphics application clock, expected 1500 MHz" in said
 
 
 def test_memory_that_a_process_holds_is_no_leftover() -> None:
