@@ -23,6 +23,7 @@ _no_fabric = by_model(
     )
 )
 
+_NO_JUDGEMENT = ("partition_assigned",)  # how the fabric is cut up, not how it is
 _GOOD_HEALTH = ("healthy", "full", "false", "no", "none", "not supported")
 
 
@@ -107,6 +108,8 @@ def fabric_health(host: Host, _nvidia: NvidiaSettings) -> None:
     bad, blind, judged = list[Said](), list[Said](), 0
     for board in boards(host):
         for name, reading in board.smi.fabric_health.items():
+            if name in _NO_JUDGEMENT:
+                continue
             if reading.is_there:
                 judged += 1
                 good = str(reading.value).lower() in _GOOD_HEALTH

@@ -58,3 +58,9 @@ def test_a_single_gpu_has_no_peers_to_be_compared_with() -> None:
 def test_a_width_that_is_not_reported_is_unknown() -> None:
     silent = ("smi", "<max_link_width>16x", "<max_link_width>N/A")
     assert finding("nvidia-pcie-width", silent)[0] is Outcome.UNKNOWN
+
+
+def test_cards_that_clouds_have_in_narrow_slots_may_run_on_8_lanes_and_no_fewer() -> None:
+    for lanes, outcome in (("8", Outcome.PASS), ("4", Outcome.FAIL)):
+        narrow = ("smi", "<current_link_width>16x", f"<current_link_width>{lanes}x")
+        assert finding("nvidia-pcie-width", narrow, name="l40s")[0] is outcome

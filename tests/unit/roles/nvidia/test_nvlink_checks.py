@@ -93,3 +93,8 @@ def test_each_word_of_the_fabric_s_health_counts(name: str, value: str) -> None:
     outcome, said = finding("nvidia-fabric-health", sick, name="gb200")
     assert outcome is Outcome.FAIL
     assert f"reports fabric {name} '{value}'" in said
+
+
+def test_how_the_fabric_is_cut_up_is_no_fault() -> None:
+    assigned = ("smi", "</summary>", "</summary><partition_assigned>True</partition_assigned>")
+    assert finding("nvidia-fabric-health", assigned, name="gb200")[0] is Outcome.PASS
