@@ -42,6 +42,9 @@ trial() { # PACKAGE...: nothing but headers and DKMS is installed by this
     # shellcheck disable=SC2046,SC2086
     apt -s install $options $(wanted) >"$log" 2>&1 || refuse "the packages cannot be installed \
 together: $(grep -E '^ |^E: ' "$log" | tr -s '\n ' ' ' | cut -c1-600)"
+    # shellcheck disable=SC2046,SC2086
+    apt --download-only install $options $(wanted) >"$log" 2>&1 ||
+        refuse "the packages cannot be had: $(grep -m 2 '^E: ' "$log" | tr '\n' ' ')"
     [ "$builds" = yes ] || return 0
     mkdir "$work/debs" && cd "$work/debs" || refuse "$work cannot be written"
     # shellcheck disable=SC2086

@@ -11,6 +11,7 @@ APT_GET = """\
 case "$*" in
     *update*) ;;
     *-s*install*) [ -z "$UNSOLVABLE" ] || { echo "E: Unable to correct problems"; exit 100; } ;;
+    *--download-only*) ;;
     *download*) : >./module.deb ;;
     *install*dkms*linux-headers*) ;;
     *install*)

@@ -11,10 +11,11 @@ from roles.nvidia.choice import Choice, choose, machine
 from roles.nvidia.facts import DriverState, parse_driver
 from roles.nvidia.settings import NvidiaSettings
 from roles.nvidia.work import Work, work
-from tests.unit.roles.containers.conftest import DEBIAN_12
+from tests.unit.roles.containers import conftest
 
 H100, H200, V100, B200, GB200, L40S = "2330", "2335", "1db5", "2901", "2941", "26b9"
 
+DEBIAN_12 = conftest.DEBIAN_12
 DEBIAN_13 = replace(DEBIAN_12, version="13", codename="trixie")
 UBUNTU = replace(DEBIAN_12, distribution="ubuntu", version="24.04", codename="noble")
 ROCKY = replace(DEBIAN_12, distribution="rocky", version="9.6", codename="", family="rhel")

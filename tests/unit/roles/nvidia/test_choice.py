@@ -168,7 +168,7 @@ def test_the_fabric_manager_changed_its_name_at_580(branch: int, node: Any, name
     ],
 )
 def test_the_fabric_manager_runs_where_switches_are(
-    devices: Any, changes: dict[str, str], manager: bool, subnet: bool
+    devices: Any, changes: dict[str, Any], manager: bool, subnet: bool
 ) -> None:
     found = machine(devices, replace(DEBIAN_12, **changes), NVIDIA)
     assert found
