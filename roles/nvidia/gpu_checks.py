@@ -26,6 +26,7 @@ _RESET = "drain the node, reset the GPU (`nvidia-smi --gpu-reset -i INDEX`); if 
     "nvidia-smi gives a whole report, and a GPU answers it",
     severity=CRITICAL,
     remedy="see why the driver does not answer: `nvidia-smi; dmesg | grep -E 'NVRM|nvidia'`",
+    depends=("nvidia-module-loaded", "nvidia-module-version"),
 )
 def smi_answers(host: Host, _nvidia: NvidiaSettings) -> None:
     host.run(SMI)  # asked before the bus is known, so that both come in one round trip
@@ -45,7 +46,7 @@ def smi_answers(host: Host, _nvidia: NvidiaSettings) -> None:
     "every GPU that the driver attached answers",
     severity=CRITICAL,
     remedy="reboot; if it comes back, power the node off and on, then reseat or return the GPU",
-    depends=ANSWERS,
+    depends=(*ANSWERS, "nvidia-bus-fallen"),
 )
 def gpu_answering(host: Host, _nvidia: NvidiaSettings) -> None:
     shown = report(host)
@@ -67,7 +68,7 @@ def gpu_answering(host: Host, _nvidia: NvidiaSettings) -> None:
     "every NVIDIA GPU on the PCI bus is known to the driver",
     severity=CRITICAL,
     remedy="`dmesg | grep -i nvrm` says why the driver left it out; (rev ff): power off and on",
-    depends=(*ANSWERS, "nvidia-gpu-answering"),
+    depends=(*ANSWERS, "nvidia-gpu-answering", "nvidia-bus-fallen"),
 )
 def gpu_present(host: Host, _nvidia: NvidiaSettings) -> None:
     shown = {gpu.address for gpu in report(host).gpus}

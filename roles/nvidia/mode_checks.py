@@ -29,7 +29,7 @@ _no_coherent_cpu = by_model(
     "the driver stays loaded on every GPU between jobs",
     severity=ERROR,
     remedy=f"{_APPLY}; it runs nvidia-persistenced",
-    depends=ANSWERS,
+    depends=(*ANSWERS, "nvidia-persistenced-running"),
 )
 def persistence_enabled(host: Host, nvidia: NvidiaSettings) -> None:
     if not nvidia.persistence:

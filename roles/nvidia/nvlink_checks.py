@@ -66,7 +66,7 @@ def nvlink_speed(host: Host, _nvidia: NvidiaSettings) -> None:
     "every GPU on an NVSwitch has joined the fabric",
     severity=CRITICAL,
     remedy="`systemctl status nvidia-fabricmanager`, its version must be the driver's; then reboot",
-    depends=KNOWN,
+    depends=(*KNOWN, "nvidia-fabricmanager-running"),
 )
 def fabric_trained(host: Host, _nvidia: NvidiaSettings) -> None:
     def state(_board: Board, found: str) -> str:
