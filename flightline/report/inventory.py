@@ -16,11 +16,11 @@ _ABSENT = "-"
 def headline(node: str, seen: Inventory) -> Text:
     """Return the line above the table: driver, CUDA, how many GPUs, when."""
     listed, attached = len(seen.gpus), seen.attached_gpus
-    gpus = f"{listed} GPUs" if attached in (None, listed) else f"{listed} of {attached} GPUs"
+    gpus = f"{listed}" if attached in (None, listed) else f"{listed} of {attached}"
     parts = (
         f"driver {seen.driver or 'unknown'}",
         f"CUDA {seen.cuda or 'unknown'}",
-        f"{gpus} listed",
+        f"{gpus} {'GPU' if gpus == '1' else 'GPUs'} listed",
         f"captured {seen.captured}" if seen.captured else "no date",
     )
     return Text(f"{node}: {', '.join(parts)}")

@@ -22,6 +22,8 @@ from flightline.report.record import (
 _WIDTH = 200
 """Tables are as wide as they need, in a pipe too; a narrow terminal wraps their lines."""
 
+_SOUND = "what the capture shows is sound"
+
 _COLOURS = {Verdict.GO: "bold green", Verdict.NO_GO: "bold red", Verdict.UNDECIDED: "bold yellow"}
 _MARKS = {Outcome.FAIL: "red", Outcome.UNKNOWN: "yellow", Outcome.WAIVED: "cyan"}
 
@@ -124,7 +126,9 @@ def _row(node: NodeResult, stats: bool) -> list[Text | str]:
 def _why(report: Report) -> str:
     if _is_sound_as_far_as_seen(report):
         count = report.summary.counts[Outcome.UNKNOWN]
-        return f"what the capture shows is sound; {count} {_checks(count)} the node itself."
+        has_warning = report.summary.counts[Outcome.FAIL] > 0
+        sound = "nothing that the capture shows blocks" if has_warning else _SOUND
+        return f"{sound}; {count} {_checks(count)} the node itself."
     counts, nodes = report.summary.counts, report.summary.nodes
     named = [each.name for each in report.nodes if each.verdict is not Verdict.GO]
     total = f"{sum(counts.values())} checks on {len(report.nodes)} {_plural(len(report.nodes))}"
