@@ -70,9 +70,13 @@ class Node:
     def __post_init__(self) -> None:
         (self.folder / "bin").mkdir()
         for name, body in PROGRAMS.items():
-            program = self.folder / "bin" / name
-            program.write_text(f'#!/bin/sh\necho "{name} $*" >>"$CALLS"\n{body}')
-            program.chmod(0o755)
+            self.add(name, body)
+
+    def add(self, name: str, body: str) -> None:
+        """Put a program in place; it logs its call first."""
+        program = self.folder / "bin" / name
+        program.write_text(f'#!/bin/sh\necho "{name} $*" >>"$CALLS"\n{body}')
+        program.chmod(0o755)
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run it in a shell that finds the stand-ins first, and no real package manager."""
