@@ -2,6 +2,7 @@
 
 from group_data.all import base as all_base
 from group_data.all import containers as all_containers
+from group_data.all import fabric as all_fabric
 from group_data.all import kernel as all_kernel
 from roles.base.settings import OperatorSettings
 
@@ -21,3 +22,18 @@ kernel = all_kernel.model_copy(update={"hugepages_2mib_per_node": 64})
 
 # The lab's disk holds 12 GiB in all.
 containers = all_containers.model_copy(update={"data_root_min_free_gib": 1})
+
+# Software RoCE on the second network: real RDMA, at the emulator's speed. 4200 bytes let RDMA use
+# packets of 4096.
+fabric = all_fabric.model_copy(
+    update={
+        "enabled": "always",
+        "soft_roce_interfaces": ("eth1",),
+        "ports_expected": 1,
+        "link_layer": "Ethernet",
+        "roce_gid_index": 1,
+        "interface_mtu_bytes": 4200,
+        "rdma_mtu_bytes": 4096,
+        "nccl_socket_interface": "eth1",
+    }
+)
