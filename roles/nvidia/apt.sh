@@ -1,6 +1,7 @@
 # The driver from apt's repositories. POSIX sh, after build.sh and the shared apt functions.
 # shellcheck disable=SC2154  # the caller sets modules, locked, beside, prefix, removed
 
+said=
 resolve() { # the set as apt names it, all of one version
     specs=$beside
     module_specs=$modules
@@ -12,8 +13,11 @@ resolve() { # the set as apt names it, all of one version
     found=$(apt-cache madison "$first" | awk -F'|' -v wanted="$prefix" '
         { gsub(/ /, "", $2); bare = $2; sub(/^[0-9]+:/, "", bare) }
         index(bare, wanted) == 1 { print bare; exit }')
-    [ -n "$found" ] || refuse "there is no $first of version $prefix* in the repositories (they \
-have $(apt-cache madison "$first" | cut -d'|' -f2 | tr -s '\n ' ' ' | cut -c1-200))"
+    # What could not be fetched may be there at the next run: the index is read again then.
+    [ -n "$found" ] || rm -f "$stamp"
+    [ -n "$found" ] || refuse "there is no $first of version $prefix* in the repositories: they \
+have $(apt-cache madison "$first" | cut -d'|' -f2 | tr -s '\n ' ' ' | cut -c1-200 | grep . ||
+        echo none); $(printf '%s' "$said" | grep -m 1 -E '^[WE]: ' || echo 'declare one of these')"
     module_specs=
     for name in $modules; do module_specs="$module_specs $name=${found%%-*}*"; done
     specs="$module_specs $beside"

@@ -20,7 +20,7 @@ scratch() {
 first_error() { # LOG: the compiler's first complaint, or the last line
     line=$(grep -m 1 -E '(fatal )?error:|: undefined|modpost: .*ERROR|^ERROR|No space left' "$1")
     [ -n "$line" ] || line=$(grep -v '^[[:space:]]*$' "$1" | tail -n 1)
-    printf '%s' "$line" | tr -cd '\040-\176' | cut -c1-300
+    printf '%s' "$line" | tr -cd '\040-\176' | sed "s|$work/[^ ]*/build/||g" | cut -c1-300
 }
 
 built() { # FOLDER

@@ -75,7 +75,8 @@ class NvidiaSettings(Settings):
 
     repository_url: str = "https://developer.download.nvidia.com/compute/cuda/repos"
     """Where NVIDIA's repository is; a site without internet names its mirror. Packages must carry
-    NVIDIA's signature still."""
+    NVIDIA's signature still: the key file lies beside them, and only the key whose fingerprint (on
+    the RHEL family, whose file's digest) is written in this role's sources.py is accepted."""
 
     branch: int | None = Field(default=None, ge=470, le=999)
     """Driver branch, such as 580. None takes the catalog's longest supported one that knows the

@@ -22,7 +22,7 @@ NON_FREE = "/etc/apt/sources.list.d/flightline-non-free.sources"
 NVIDIA = "/etc/apt/sources.list.d/flightline-nvidia.sources"
 PREFERENCES = "/etc/apt/preferences.d/flightline-nvidia.pref"
 BLACKLIST = "/etc/apt/apt.conf.d/53flightline-nvidia"
-KEY = "/usr/share/keyrings/flightline-nvidia.asc"
+KEY = "/etc/apt/keyrings/flightline-nvidia.asc"
 RPM_REPO = "/etc/yum.repos.d/flightline-nvidia.repo"
 RPM_KEY = "/etc/pki/rpm-gpg/RPM-GPG-KEY-NVIDIA-flightline"
 
@@ -88,7 +88,7 @@ def key_command(node: NodeFacts, settings: NvidiaSettings) -> str:
     if node.family != "rhel":
         fetch = f"/usr/lib/apt/apt-helper download-file {url} {KEY}.new"
         return (
-            f"[ -s {KEY} ] || {{ mkdir -p /usr/share/keyrings && {fetch} >&2 && "
+            f"[ -s {KEY} ] || {{ mkdir -p /etc/apt/keyrings && {fetch} >&2 && "
             f"chmod 644 {KEY}.new && mv {KEY}.new {KEY}; }}"
         )
     compare = f"echo '{key.sha256}  {RPM_KEY}.new' | sha256sum -c --status"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 APT_GET = """\
 case "$*" in
-    *update*) ;;
+    *update*) [ -z "$UNTRUSTED" ] || echo "W: No good signature from required signer: EB69" ;;
     *-s*install*) [ -z "$UNSOLVABLE" ] || { echo "E: Unable to correct problems"; exit 100; } ;;
     *--download-only*) ;;
     *download*) : >./module.deb ;;
@@ -21,6 +21,7 @@ case "$*" in
 esac
 """
 APT_CACHE = """\
+[ -z "$UNTRUSTED" ] || exit 0
 cat <<END
 $3 | 580.105.08-1 | https://developer.download.nvidia.com debian12 Packages
 $3 | 580.95.05-1 | https://developer.download.nvidia.com debian12 Packages
@@ -35,7 +36,7 @@ case "$*" in
     build*"-k ${UNBUILDABLE:-none}"*)
         folder=$(echo "$*" | sed 's/.*--dkmstree \\([^ ]*\\).*/\\1/')/nvidia/580.105.08/build
         mkdir -p "$folder"
-        { echo "  CC [M]  nvidia/nv.o"; echo "$COMPLAINT"; echo "make: *** [all] Error 2"; } \\
+        printf '%s\\n' "  CC [M]  nvidia/nv.o" "$folder/$COMPLAINT" "make: *** [all] Error 2" \\
             >"$folder/make.log"
         exit 10 ;;
     build*)

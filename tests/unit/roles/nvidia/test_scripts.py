@@ -108,6 +108,13 @@ def test_a_branch_that_the_repository_lacks_is_named_with_what_it_has(node: Node
     assert "580.105.08-1" in failed.stderr
 
 
+def test_a_repository_that_is_not_trusted_is_the_reason_given(node: Node) -> None:
+    node.answers = {"UNTRUSTED": "yes"}
+    failed = node.run(planned("trial"))
+    assert failed.returncode == 1
+    assert "they have none; W: No good signature from required signer" in failed.stderr
+
+
 def test_the_replacement_installs_builds_and_holds_in_that_order(node: Node) -> None:
     done = node.run(planned("replace"))
     assert done.returncode == 0, done.stderr
