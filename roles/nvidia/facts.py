@@ -63,8 +63,10 @@ class DriverState:
 
     @property
     def module_packages(self) -> tuple[str, ...]:
-        """The installed packages that bring modules."""
-        return tuple(name for name in self.packages if is_module_package(name))
+        """The installed packages that bring modules; with signed ones, what goes with them."""
+        built = tuple(name for name in self.packages if is_module_package(name))
+        signed = "nvidia-headless-no-dkms-"
+        return built or tuple(name for name in self.packages if name.startswith(signed))
 
     @property
     def packaged(self) -> str:

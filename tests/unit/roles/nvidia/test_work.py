@@ -9,12 +9,13 @@ import pytest
 from flightline.errors import NodeRefused
 from roles.nvidia.facts import GpuUser, Kernel
 from roles.nvidia.settings import NvidiaSettings
-from roles.nvidia.work import prefix
+from roles.nvidia.work import prefix, work
 from tests.unit.roles.nvidia.states import (
     BARE,
     H100,
     KERNEL,
     OWN,
+    UBUNTU,
     chosen,
     gpus,
     state,
@@ -115,6 +116,29 @@ def test_packages_of_another_branch_cannot_stay() -> None:
     settings = NvidiaSettings(branch=580, upgrade_allowed=True)
     task = worked(settings, found=replace(there, packages=older))
     assert task.removed == ("libnvidia-compute-535-server", "nvidia-dkms-535")
+
+
+def test_ubuntus_signed_modules_are_a_driver_too() -> None:
+    settings = NvidiaSettings(source="distribution", branch=580)
+    bare = replace(state(BARE), is_secure_boot_on=True)
+    choice = chosen(settings, devices=gpus(H100), node=UBUNTU, found=bare)
+    assert choice.packages
+    there = replace(
+        bare,
+        packages={
+            **dict.fromkeys(choice.packages.exact, "580.105.08-0ubuntu1"),
+            **dict.fromkeys(choice.packages.beside, "6.8.0-50.51"),
+        },
+        held=frozenset(choice.packages.names),
+        kernels=(Kernel(KERNEL, False, "580.105.08", "open"),),
+        loaded="580.105.08",
+    )
+    assert not work(choice, there, settings).is_needed
+    part = choice.packages.locked[0]
+    less = {name: version for name, version in there.packages.items() if name != part}
+    task = work(choice, replace(there, packages=less), settings)
+    assert task.install
+    assert not task.replaces
 
 
 def test_nvidias_installer_does_not_overwrite_packages() -> None:
