@@ -8,7 +8,7 @@ said() { # the last lines of the log, as one line
     tail -n "${1:-6}" "$log" | tr -cd '\012\040-\176' | tr -s '\n ' ' '
 }
 refuse() { # SENTENCE: before anything was replaced
-    printf '%s; the node keeps %s.\n' "$1" "$kept" >&2
+    printf '%s; the node keeps %s.\n' "$(printf '%s' "$1" | sed 's/[. ]*$//')" "$kept" >&2
     exit 1
 }
 scratch() {

@@ -84,7 +84,7 @@ def test_a_declared_version_is_the_only_one(node: Node) -> None:
         ),
         (
             {"UNSOLVABLE": "yes"},
-            "the packages cannot be installed together: E: Unable to correct problems ",
+            "the packages cannot be installed together: E: Unable to correct problems",
         ),
     ],
 )
