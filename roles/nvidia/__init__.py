@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-@deploy("NVIDIA driver")
+@deploy("NVIDIA")
 def nvidia(settings: NvidiaSettings) -> None:
     """Give the GPUs their driver, its companions and their settings; nothing without a GPU."""
     driver_installed(name="Install the driver and its files", settings=settings)
