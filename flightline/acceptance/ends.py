@@ -29,7 +29,7 @@ class End:
     host: Any
     settings: Any
     ports: Mapping[str, RdmaPort] = field(default_factory=dict)
-    """Its active ports, by device."""
+    """Its compute ports, by device."""
     gpus: int = 0
     model: str = ""
     """Catalog id of its GPUs; empty for none or mixed ones."""

@@ -23,8 +23,11 @@ def judge_pairs(host: Host, label: str, unit: str, *, nothing: str) -> None:
         unknown("no other node with the same was audited, and a pair needs two.")
     mine = [each for each in measured if node in (each.pair.server, each.pair.client)]
     verdicts = {each.rail: blame(node, each.rail, measured) for each in mine}
-    bad = [rail for rail, verdict in verdicts.items() if verdict is not Blame.SOUND]
+    bad = [rail for rail, verdict in verdicts.items() if verdict in (Blame.BAD, Blame.OPEN)]
     assert not bad, " ".join(_sentence(node, rail, verdicts[rail], mine, unit) for rail in bad)
+    if unmeasured := [rail for rail, verdict in verdicts.items() if verdict is Blame.UNMEASURED]:
+        whys = "; ".join(dict.fromkeys(each.problem for each in mine if each.rail in unmeasured))
+        unknown(f"{', '.join(unmeasured)} was not measured: {whys}.")
     if not verdicts:
         unknown("nothing was measured on this node.")
 
@@ -35,6 +38,8 @@ def _sentence(node: str, rail: str, verdict: Blame, mine: Sequence[Measured], un
     found = "did not run" if slow.rate is None else f"reached {slow.rate:.1f} {unit}"
     expected = f", expected at least {slow.floor:g}" if slow.floor else ""
     why = f" ({slow.problem})" if slow.problem else ""
+    if slow.culprit:
+        return f"{rail} to {peer} {found}{why}."
     whose = (
         "it is slow with a sound partner too"
         if verdict is Blame.BAD

@@ -33,6 +33,8 @@ class Measured:
     """Least that counts as sound, same unit; 0 where any transfer will do."""
     problem: str = ""
     """Why there is no figure."""
+    culprit: str = ""
+    """The node that was in the way before anything ran, such as one whose port is down."""
 
     @property
     def is_sound(self) -> bool:
@@ -90,6 +92,9 @@ def blame(node: str, rail: str, measured: Iterable[Measured]) -> Blame:
     """Return what all measurements say of this port of this node."""
     there = tuple(each for each in measured if each.rail == rail)
     mine = [each for each in there if node in _ends(each.pair)]
+    if any(each.culprit == node for each in mine):
+        return Blame.BAD
+    mine = [each for each in mine if not each.culprit]
     if not mine:
         return Blame.UNMEASURED
     if any(each.is_sound for each in mine):

@@ -20,13 +20,15 @@ ASK_SECONDS = 60
 
 
 def end(kind: RdmaWrite, host: Any, settings: Any) -> End | None:
-    """Return the node with its active ports; None without any, or when it cannot be asked."""
+    """Return the node with its compute ports; None without any, or when it cannot be asked.
+
+    One that is down is measured too, and fails: a dead port must not pass for none.
+    """
     try:
         report = parse_rdma(run_as_root(host, SCRIPT, timeout_seconds=ASK_SECONDS).stdout)
     except (OSError, EOFError, ValueError, FlightlineError):
         return None  # the node's own checks say what is wrong with it
-    active = [port for port in kind.ports(report, settings) if port.state == "ACTIVE"]
-    ports = {port.device: port for port in reversed(active)}
+    ports = {port.device: port for port in reversed(kind.ports(report, settings))}
     return End(host, settings, ports) if ports else None
 
 
@@ -37,9 +39,10 @@ def measure(server: End, client: End) -> list[Measured]:
 
 def _rail(rail: str, server: End, client: End) -> Measured:
     pair = Pair(server.name, client.name)
-    lacking = [each.name for each in (server, client) if rail not in each.ports]
+    lacking = [each.name for each in (server, client) if not _is_active(each, rail)]
     if lacking:
-        return Measured(pair, rail, None, 0.0, f"{lacking[0]} has no active port on {rail}")
+        why = f"{lacking[0]} has no active port on {rail}"
+        return Measured(pair, rail, None, 0.0, why, culprit=lacking[0])
     waiting = gevent.spawn(server.output, perftest.server(rail))
     printed, problem = client.output(perftest.client(rail, server.address(rail)))
     waiting.join()
@@ -48,6 +51,10 @@ def _rail(rail: str, server: End, client: End) -> Measured:
         problem = problem or waiting.value[1] or "ib_write_bw printed no result"
     floor = _floor((server.ports[rail], client.ports[rail]))
     return Measured(pair, rail, found, floor, "" if found is not None else problem)
+
+
+def _is_active(node: End, rail: str) -> bool:
+    return rail in node.ports and node.ports[rail].state == "ACTIVE"
 
 
 def _floor(ports: Sequence[RdmaPort]) -> float:

@@ -6,7 +6,9 @@ from a recording.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -25,11 +27,18 @@ def between(hosts: Sequence[Any], settings: Mapping[str, Any], kind: Between) ->
     `settings` are the role's, by node. A node that cannot be asked or has nothing to measure takes
     no part.
     """
+    began = time.time()
     found = (_end(kind, host, settings[host.name]) for host in hosts)
     ends = {each.name: each for each in found if each is not None}
     measured = _rounds(kind, ends, first_pass(list(ends)))
     measured += _rounds(kind, ends, second_pass(measured))
-    return {host.name: answer(kind.label, host.name, list(ends), measured) for host in hosts}
+    took = time.time() - began
+    return {
+        host.name: replace(
+            answer(kind.label, host.name, list(ends), measured), start=began, seconds=took
+        )
+        for host in hosts
+    }
 
 
 def _end(kind: Between, host: Any, settings: Any) -> End | None:

@@ -22,4 +22,4 @@ _WRITE = RdmaWrite(ports=lambda report, fabric: compute_ports(fabric, report))
     between=_WRITE,
 )
 def pairs(host: Host, _fabric: FabricSettings) -> None:
-    judge_pairs(host, _WRITE.label, "Gb/s", nothing="the node has no active compute port")
+    judge_pairs(host, _WRITE.label, "Gb/s", nothing="the node has no compute port")

@@ -59,6 +59,13 @@ def test_a_failed_run_is_not_sound() -> None:
     assert blame("a", RAIL, [failed]) is Blame.OPEN
 
 
+def test_a_dead_port_is_bad_and_its_partner_only_unmeasured() -> None:
+    dead = Measured(Pair("a", "b"), RAIL, None, 0.0, "b has no active port", culprit="b")
+    assert blame("b", RAIL, [dead]) is Blame.BAD
+    assert blame("a", RAIL, [dead]) is Blame.UNMEASURED
+    assert blame("a", RAIL, [dead, Measured(Pair("c", "a"), RAIL, 390.0, 360.0)]) is Blame.SOUND
+
+
 def test_any_transfer_is_enough_where_there_is_no_floor() -> None:
     assert Measured(Pair("a", "b"), RAIL, 0.1, 0.0).is_sound
 
