@@ -35,6 +35,28 @@ title "Mend it, and the nodes are fit again"
 run flightline lab ssh node-2 -- sudo modprobe -r nouveau
 run flightline audit inventories/lab.py
 
+title "The two nodes measure each other over RDMA (software RoCE here: real verbs, no speed)"
+run flightline audit inventories/lab.py --phase acceptance --role fabric
+
+title "A machine that is not here: 8 x H100 as nvidia-smi describes it, one GPU waiting for a reset"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+python -m tests.machines h100 remapped_rows/remapped_row_pending=Yes >"$scratch/h100.xml"
+status=0
+run flightline audit --from "$scratch/h100.xml" || status=$?
+[ "$status" -eq 1 ] || { echo "demo: the capture's audit ended with $status, expected 1 (no-go)" >&2; exit 1; }
+
+title "Refused before anything is connected to: a driver that does not know the GPU"
+cat >"$scratch/b200.py" <<'END'
+from roles.nvidia.settings import NvidiaSettings
+
+gpu_nodes = [("gpu-01", {"nvidia": NvidiaSettings(gpu_model="b200", branch=535)})]
+END
+run cat "$scratch/b200.py"
+status=0
+run flightline plan "$scratch/b200.py" || status=$?
+[ "$status" -eq 2 ] || { echo "demo: the plan ended with $status, expected 2 (bad input)" >&2; exit 1; }
+
 title "Done"
 echo "Reports and evidence: $(find "${FLIGHTLINE_RUNS:-flightline-runs}" -maxdepth 1 -mindepth 1 | sort | tail -1)"
 echo "The nodes are still up: flightline lab ssh node-1; flightline lab down"

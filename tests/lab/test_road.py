@@ -108,3 +108,21 @@ def test_the_audit_says_go_in_3_commands_a_node(walk: Walk) -> None:
 def test_nodes_reach_one_another_on_the_second_network(walk: Walk) -> None:
     other = on("trixie-1", "ip -4 -o addr show eth1").split()[3].split("/")[0]
     assert " 0% packet loss" in on("node-1", f"ping -c 2 -W 5 {other}")
+
+
+def test_nodes_move_data_over_rdma_and_say_how_fast(walk: Walk) -> None:
+    code, report = audit(ROAD, "--phase", "acceptance", "--role", "fabric")
+    assert code == 0, report
+    for node in NODES:
+        assert "PORT_ACTIVE" in on(node, "ibv_devinfo -d rxe_eth1")
+
+
+def test_a_node_without_a_gpu_is_not_concerned_and_says_why(walk: Walk) -> None:
+    code, report = audit(ROAD, "--role", "nvidia")
+    assert code == 0
+    found = [check for node in report["nodes"] for check in node["checks"]]
+    assert {each["outcome"] for each in found} == {"not-applicable"}
+    proofs = ("PCI bus", "NvidiaSettings.")  # no GPU is there, or the setting asks for nothing
+    assert all(any(proof in each["message"] for proof in proofs) for each in found)
+    for node in NODES:
+        assert on(node, "dpkg -l | grep -c nvidia || true") == "0"
