@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ present = pytest.mark.skipif(not SAMPLES.is_dir(), reason="captures of real mach
 SIZE = 8 * 1024**3
 
 
-def nvbandwidth(*cases: dict[str, object], **top: object) -> str:
+def nvbandwidth(*cases: Mapping[str, object], **top: object) -> str:
     return "a warning\n" + json.dumps({"nvbandwidth": {"testcases": list(cases), **top}})
 
 

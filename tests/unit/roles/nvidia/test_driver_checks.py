@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.roles.nvidia.host_side import ABSENT, FAIL, PASS, UNKNOWN, verdict
@@ -38,7 +40,10 @@ OURS = (
     "nvidia-numa-locality",
     "nvidia-acs-off",
 )
-ASKED = {"module_options": {"NVreg_EnableStreamMemOPs": 1}, "imex_nodes": ("10.0.0.1",)}
+ASKED: dict[str, Any] = {
+    "module_options": {"NVreg_EnableStreamMemOPs": 1},
+    "imex_nodes": ("10.0.0.1",),
+}
 
 
 @pytest.mark.parametrize("id", OURS)

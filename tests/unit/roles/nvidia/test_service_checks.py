@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.roles.nvidia.host_side import ABSENT, FAIL, PASS, UNKNOWN, Edit, verdict
@@ -80,7 +82,7 @@ def test_a_persistence_daemon_that_is_not_installed_is_no_go() -> None:
 
 def test_nvidia_s_installer_brings_no_persistence_unit() -> None:
     absent = unit("nvidia-persistenced", "not-found", "inactive", "dead")
-    runfile = {
+    runfile: dict[str, Any] = {
         "source": "runfile",
         "version": "580.105.08",
         "runfile": {"url": "https://example.org/d.run", "sha256": "0" * 64},
