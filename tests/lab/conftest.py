@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,3 +104,16 @@ def lab_node(lab: Lab, two_nodes: tuple[LabNode, ...]) -> LabNode:
     done = lab.run("reset", two_nodes[0].name, seconds=NODE_SECONDS)
     assert done.returncode == 0, done.stderr
     return lab.nodes(2)[0]
+
+
+@pytest.fixture(scope="session")
+def light_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Give a lab for light nodes; they take root, so without it skip, and say so."""
+    if os.geteuid() != 0:
+        pytest.skip("light nodes take root's rights")
+    if shutil.which("systemd-nspawn") is None:
+        pytest.skip("light nodes take systemd-nspawn; install systemd-container")
+    lab = Lab(tmp_path_factory.mktemp("light"))
+    yield lab
+    gone = lab.run("down", seconds=NODE_SECONDS)
+    assert gone.returncode == 0, gone.stderr
