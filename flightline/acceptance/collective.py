@@ -6,6 +6,8 @@ import re
 import shlex
 from importlib import resources
 
+from flightline.gpu.load.commands import LEAVES_NOTHING
+
 PORT = 29500
 """PyTorch's own default rendezvous port."""
 
@@ -13,7 +15,7 @@ RAIL = "all GPUs"
 
 # As NVIDIA's multi-node advice has it: host network and IPC, verbs devices, locked memory.
 _DOCKER = (
-    "docker run --rm --pull never --network host --ipc host --gpus all "
+    "docker run --rm --init --pull never --network host --ipc host --gpus all "
     "--ulimit memlock=-1 --ulimit stack=67108864 --cap-add IPC_LOCK"
 )
 
@@ -31,12 +33,12 @@ def rank(number: int, gpus: int, address: str, image: str | None) -> str:
         f"--no-python python3 -c {shlex.quote(script.read_text('utf-8'))}"
     )
     if image is None:
-        return f"NCCL_ALGO=RING exec timeout 300 torchrun {run}"
+        return f"NCCL_ALGO=RING exec timeout -k 30 300 torchrun {run}"
     return (
         "verbs=; [ ! -d /dev/infiniband ] || verbs='--device /dev/infiniband'\n"
         "conf=; [ ! -f /etc/nccl.conf ] || conf='-v /etc/nccl.conf:/etc/nccl.conf:ro'\n"
-        f"exec timeout 300 {_DOCKER} $verbs $conf -e NCCL_ALGO=RING --entrypoint torchrun "
-        f"{shlex.quote(image)} {run}"
+        f"{LEAVES_NOTHING}timeout -k 30 300 {_DOCKER} $verbs $conf -e NCCL_ALGO=RING "
+        f'--name "$name" --entrypoint torchrun {shlex.quote(image)} {run}'
     )
 
 

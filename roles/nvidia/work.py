@@ -11,8 +11,12 @@ from roles.nvidia.facts import DriverState
 from roles.nvidia.packages import is_of_a_driver, upstream
 from roles.nvidia.settings import NvidiaSettings
 
-_MANAGED = ("nvidia-persistenced", "nvidia-fabricmanager", "nvidia-dcgm", "nvidia-imex")
-"""The services that an upgrade may stop: they are ours, and are started again."""
+_MANAGED = (
+    *("nvidia-persistenced", "nvidia-fabricmanager", "nvidia-dcgm", "nvidia-imex"),
+    "flightline-gpu",
+)
+"""The services that an upgrade may stop: they are ours, and are started again. The last holds no
+GPU, but what it set is gone with the driver: only a stopped one is started, and sets it anew."""
 
 _OURS = ("nvidia-persiste", "nv-fabricmanage", "nv-hostengine", "nvidia-imex", "nvidia-smi")
 """Their programs as /proc/PID/comm shortens them (15 characters, proc(5))."""
@@ -43,7 +47,8 @@ class Work:
 def work(choice: Choice, state: DriverState, settings: NvidiaSettings) -> Work:
     """Return what brings the driver to the choice. Raises NodeRefused for what must not be done."""
     wrong = _is_wrong(choice, state)
-    installed = state.packaged or state.on_disk
+    # A module from a folder that nobody looks in is in use all the same.
+    installed = state.packaged or state.on_disk or state.loaded
     replaces = wrong and bool(installed) and not _is_same_driver(choice, state)
     if replaces:
         _refuse_replacement(choice, state, settings)

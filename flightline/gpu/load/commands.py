@@ -18,10 +18,19 @@ if [ -n "$users" ]; then echo "$users" >&2; exit {BUSY}; fi
 """
 
 # NVIDIA's own advice for its framework containers: memlock, stack (NVSentinel preflight.md).
+# init: as process 1 a program ignores the signal that ends it.
 _DOCKER = (
-    "docker run --rm --pull never --network none --ipc host "
+    "docker run --rm --init --pull never --network none --ipc host "
     "--ulimit memlock=-1 --ulimit stack=67108864 --gpus all --entrypoint"
 )
+
+LEAVES_NOTHING = """\
+name=flightline-load-$$
+trap 'docker kill "$name" >/dev/null 2>&1' EXIT
+trap 'exit 143' HUP INT TERM
+"""
+"""Goes before a `docker run --name "$name"`: when the command is stopped, docker's own end does not
+stop the container, which would go on loading the GPUs."""
 
 ALL_REDUCE_BYTES = 8 * 1024**3
 """Fixed size at which busbw is judged: published figures are at 8 GiB (superbench, CoreWeave
@@ -36,7 +45,7 @@ def guarded(program: str, arguments: str, image: str | None) -> str:
         name = shlex.quote(image)
         otherwise = (
             f"docker image inspect {name} >/dev/null || exit {NO_PROGRAM}\n"
-            f"exec {_DOCKER} {program} {name} {arguments}"
+            f'{LEAVES_NOTHING}{_DOCKER} {program} --name "$name" {name} {arguments}'
         )
     return f"{_GUARD}if command -v {program} >/dev/null 2>&1; then {run}; fi\n{otherwise}"
 

@@ -152,7 +152,7 @@ def test_our_services_stop_before_the_driver_is_unloaded(node: Node) -> None:
     found = state(INSTALLED, units=("nvidia-persistenced.service", "flightline-gpu.service"))
     done = node.run(scripts.out_of_use(found))
     assert done.returncode == 0, done.stderr
-    assert node.calls[0] == "systemctl stop -- nvidia-persistenced.service"
+    assert node.calls[0] == "systemctl stop -- nvidia-persistenced.service flightline-gpu.service"
 
 
 def test_a_drain_command_that_fails_ends_the_upgrade_with_a_sentence(node: Node) -> None:

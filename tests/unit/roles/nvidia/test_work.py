@@ -9,7 +9,7 @@ import pytest
 from flightline.errors import NodeRefused
 from roles.nvidia.facts import GpuUser, Kernel
 from roles.nvidia.settings import NvidiaSettings
-from roles.nvidia.work import prefix, work
+from roles.nvidia.work import managed, prefix, work
 from tests.unit.roles.nvidia.states import (
     BARE,
     H100,
@@ -159,3 +159,14 @@ def test_nvidias_installer_is_not_run_twice() -> None:
     kernels = (Kernel(KERNEL, True, "580.105.08", "open"),)
     there = replace(state(BARE), kernels=kernels, loaded="580.105.08", loaded_flavour="open")
     assert not worked(settings, found=there).is_needed
+
+
+def test_a_loaded_driver_from_an_unknown_place_is_not_replaced_unasked() -> None:
+    there = replace(state(BARE), loaded="570.172.08", loaded_flavour="open")
+    with pytest.raises(NodeRefused, match=r"driver 570\.172\.08, loaded.*upgrade_allowed"):
+        worked(found=there)
+
+
+def test_what_the_gpus_were_set_to_is_set_again_after_a_replacement() -> None:
+    there = replace(state(), units=("flightline-gpu.service", "vllm.service"))
+    assert managed(there) == ("flightline-gpu.service",)
