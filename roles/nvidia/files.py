@@ -63,10 +63,12 @@ def hooks(settings: NvidiaSettings, node: NodeFacts) -> tuple[Hook, ...]:
 def services(settings: NvidiaSettings, target: Machine) -> tuple[Service, ...]:
     """Return the role's units; without a GPU they are enabled for later, and not started.
 
-    Before the driver is loaded, starting them does nothing: their condition fails.
+    Before the driver is loaded, starting them does nothing: their condition fails. NVIDIA's
+    installer brings no unit of the persistence daemon; flightline-gpu sets the mode there.
     """
+    has_daemon = settings.persistence and settings.source != "runfile"
     names = [
-        *(["nvidia-persistenced"] if settings.persistence else []),
+        *(["nvidia-persistenced"] if has_daemon else []),
         *(["nvidia-fabricmanager"] if target.needs_fabric_manager else []),
         *(["nvidia-imex"] if settings.imex_nodes else []),
         *(["nvidia-dcgm"] if settings.dcgm and settings.source == "nvidia" else []),

@@ -10,7 +10,7 @@ from pyinfra.context import host
 
 from flightline.errors import FlightlineError, NodeRefused
 from flightline.facts.bus import bus_of
-from flightline.facts.node import NodeFacts, node_of
+from flightline.facts.node import node_of
 from flightline.operations.bundle import bundle
 from flightline.operations.refusal import Refusal
 from flightline.operations.services import services
@@ -48,15 +48,21 @@ def driver_installed(settings: NvidiaSettings) -> Generator[StringCommand]:
         _refuse_unfit(choice, settings, state)
         task = work(choice, state, settings)
         items, hooks = files.items(settings, node, choice, state), files.hooks(settings, node)
-        change = tuple(_change(node, settings, choice, state, task))
+        change = tuple(_change(node.family, settings, choice, state, task))
     except FlightlineError as refusal:
         yield Refusal(f"{refusal.message} Nothing was changed.")
         return
     if task.install:
+        # The key first: a repository without its key fails everyone's apt-get update.
+        if settings.source == "nvidia":
+            yield StringCommand(key_command(node, settings))
         yield from bundle._inner(items=source_items(node, settings, choice, state))
     for command in change:
         yield StringCommand(command)
     yield from bundle._inner(items=items, hooks=hooks)
+    # After the files: the module takes its options when it is loaded.
+    if task.load or (task.install and choice.machine.has_gpus):
+        yield StringCommand(scripts.load())
 
 
 @operation()
@@ -99,12 +105,10 @@ def _refuse_unfit(choice: Choice, settings: NvidiaSettings, state: DriverState) 
 
 
 def _change(
-    node: NodeFacts, settings: NvidiaSettings, choice: Choice, state: DriverState, task: Work
+    family: str, settings: NvidiaSettings, choice: Choice, state: DriverState, task: Work
 ) -> Generator[str]:
-    """The commands, in order, that make and load the driver; none when it is as declared."""
+    """The commands, in order, that make the driver; none when it is as declared."""
     if task.install:
-        if settings.source == "nvidia":
-            yield key_command(node, settings)
         yield scripts.trial(choice, state, settings, task)
         if task.replaces:
             if settings.drain_command:
@@ -112,6 +116,4 @@ def _change(
             yield scripts.out_of_use(state)
         yield scripts.replace(choice, state, settings, task)
     if task.unheld:
-        yield scripts.hold(task.unheld, node.family)
-    if task.load or (task.install and choice.machine.has_gpus):
-        yield scripts.load()
+        yield scripts.hold(task.unheld, family)

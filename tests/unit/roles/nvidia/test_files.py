@@ -88,6 +88,13 @@ def test_services_are_those_of_the_machine() -> None:
     assert set(units(idle)) == {"flightline-gpu.service"}
 
 
+def test_the_installer_brings_no_unit_of_the_persistence_daemon() -> None:
+    settings = NvidiaSettings(
+        source="runfile", version="580.105.08", runfile={"url": "file:///a.run", "sha256": "0" * 64}
+    )
+    assert set(units(settings)) == {"flightline-gpu.service"}
+
+
 def test_imex_has_its_nodes_in_order() -> None:
     text = found(NvidiaSettings(imex_nodes=("10.0.0.2", "10.0.0.1")))[files.IMEX_NODES]
     assert text == "10.0.0.2\n10.0.0.1\n"

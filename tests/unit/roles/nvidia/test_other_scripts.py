@@ -17,7 +17,7 @@ from tests.unit.roles.nvidia.states import BARE, DEBIAN_12, H100, KERNEL, ROCKY,
 DNF = """\
 case "$*" in
     *"module list"*) echo "nvidia-driver 570-open [e] default" ;;
-    *repoquery*) echo 580.105.08 ;;
+    *repoquery*) echo "$FOUND" ;;
     *tsflags=test*) [ -z "$UNSOLVABLE" ] || { echo "Error: nothing provides x"; exit 1; } ;;
     *download*) mkdir -p "$4" && : >"$4/kmod.rpm" ;;
 esac
@@ -48,6 +48,7 @@ def planned(name: str, settings: NvidiaSettings, system: Any = ROCKY) -> str:
 def rocky(node: Node) -> Node:
     for name, body in (("dnf", DNF), ("rpm2cpio", ""), ("cpio", CPIO), ("rpm", "")):
         node.add(name, body)
+    node.answers = {"FOUND": "580.105.08"}
     return node
 
 
@@ -64,11 +65,28 @@ def test_rhels_driver_is_tried_from_its_module_stream(rocky: Node) -> None:
 
 
 def test_a_failed_trial_puts_the_module_stream_back(rocky: Node) -> None:
-    rocky.answers = {"UNSOLVABLE": "yes"}
+    rocky.answers |= {"UNSOLVABLE": "yes"}
     failed = rocky.run(planned("trial", NvidiaSettings(branch=580)))
     assert failed.returncode == 1
     assert "Error: nothing provides x" in failed.stderr
     assert rocky.calls[-1] == "dnf -q -y module enable nvidia-driver:570-open"
+
+
+def test_a_version_that_is_nowhere_puts_the_module_stream_back(rocky: Node) -> None:
+    rocky.answers = {}
+    failed = rocky.run(planned("trial", NvidiaSettings(branch=580)))
+    assert failed.returncode == 1
+    assert "there is no kmod-nvidia-open-dkms of version 580." in failed.stderr
+    assert rocky.calls[-1] == "dnf -q -y module enable nvidia-driver:570-open"
+
+
+def test_locks_on_the_driver_in_place_do_not_keep_a_new_one_out(rocky: Node) -> None:
+    for name in ("trial", "replace"):
+        assert rocky.run(planned(name, NvidiaSettings(branch=580))).returncode == 0
+    seeking = [call for call in rocky.calls if "nvidia-open-dkms-" in call]
+    assert len(seeking) == 5
+    assert all("--disableplugin=versionlock" in call for call in seeking)
+    assert rocky.calls[-2].startswith("dnf -q -y versionlock delete kmod-nvidia-open-dkms ")
 
 
 def test_rhels_driver_is_locked(rocky: Node) -> None:
