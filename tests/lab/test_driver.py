@@ -58,9 +58,10 @@ class LightNode:
 
 
 def node_on(lab: Lab, suite: str) -> LightNode:
-    """Return a fresh light node of the suite, the only one there is."""
-    done = lab.run("up", "--light", "--suite", suite, "--nodes", "1")
-    assert done.returncode == 0, done.stderr
+    """Return the suite's first light node, fresh."""
+    for verb in (("up", "--light", "--suite", suite, "--nodes", "1"), ("reset", NODES[suite])):
+        done = lab.run(*verb)
+        assert done.returncode == 0, done.stderr
     return LightNode(lab, NODES[suite])
 
 

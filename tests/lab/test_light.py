@@ -21,9 +21,10 @@ BOOT_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def two(light_lab: Lab) -> Lab:
-    """Give a lab with two bookworm light nodes."""
-    done = light_lab.run("up", "--light", "--nodes", "2")
-    assert done.returncode == 0, done.stderr
+    """Give a lab with two fresh bookworm light nodes."""
+    for verb in (("up", "--light", "--nodes", "2"), ("reset", *NAMES)):
+        done = light_lab.run(*verb)
+        assert done.returncode == 0, done.stderr
     return light_lab
 
 
