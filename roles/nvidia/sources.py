@@ -7,6 +7,7 @@ Signed-By). dnf knows no such thing: there the key file's digest is compared on 
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from flightline.errors import NodeRefused
@@ -84,7 +85,8 @@ def source_items(
 def key_command(node: NodeFacts, settings: NvidiaSettings) -> str:
     """Return the command that has the key file on the node; a wrong file is refused there."""
     key = signing_key(node)
-    url = f"{settings.repository_url}/{repository_path(node)}/{key.file}"
+    address = f"{settings.repository_url}/{repository_path(node)}/{key.file}"
+    url = shlex.quote(address)
     if node.family != "rhel":
         fetch = f"/usr/lib/apt/apt-helper download-file {url} {KEY}.new"
         return (
@@ -92,10 +94,13 @@ def key_command(node: NodeFacts, settings: NvidiaSettings) -> str:
             f"chmod 644 {KEY}.new && mv {KEY}.new {KEY}; }}"
         )
     compare = f"echo '{key.sha256}  {RPM_KEY}.new' | sha256sum -c --status"
-    wrong = f"{url} is not the key that NVIDIA publishes (sha256 {key.sha256}); nothing was changed"
+    told = (
+        f"{address} is not the key that NVIDIA publishes (sha256 {key.sha256}); nothing was changed"
+    )
+    wrong = shlex.quote(told)
     return (
         f"[ -s {RPM_KEY} ] || {{ curl -fsSL {url} | sed /^Version/d >{RPM_KEY}.new && "
-        f"{{ {compare} || {{ rm -f {RPM_KEY}.new; echo '{wrong}' >&2; false; }}; }} && "
+        f"{{ {compare} || {{ rm -f {RPM_KEY}.new; echo {wrong} >&2; false; }}; }} && "
         f"mv {RPM_KEY}.new {RPM_KEY}; }}"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -176,3 +177,11 @@ def test_dnf_takes_the_key_only_with_nvidias_digest(tmp_path: Path) -> None:
 def test_a_system_without_a_known_key_is_refused() -> None:
     with pytest.raises(NodeRefused, match=r"no signing key.*ubuntu 26\.04"):
         signing_key(replace(UBUNTU, version="26.04"))
+
+
+@pytest.mark.parametrize("node", [DEBIAN_12, ROCKY], ids=["apt", "dnf"])
+def test_nothing_of_a_mirrors_address_is_run(node: Any) -> None:
+    settings = NvidiaSettings(repository_url="https://mirror.example.org/a?b=c&touch$(reboot)")
+    words = shlex.split(key_command(node, settings).replace(";", " ; "))
+    address = next(word for word in words if word.startswith("https://"))
+    assert address.startswith(settings.repository_url)
