@@ -68,6 +68,11 @@ class PciDevice:
         return self.vendor == NVIDIA and self.class_code[:4] in ("0300", "0302")
 
     @property
+    def is_passed_through(self) -> bool:
+        """Whether it is set aside for a virtual machine: bound to vfio-pci, no driver's to have."""
+        return self.driver == "vfio-pci"
+
+    @property
     def is_nvswitch(self) -> bool:
         """Whether it is an NVIDIA NVSwitch."""
         return self.vendor == NVIDIA and self.class_code.startswith("0680")

@@ -27,7 +27,7 @@ class Found:
 
 def problems(wanted: Wanted, found: Found) -> tuple[str, ...]:
     """Return why the declaration cannot work on this node; empty when it can."""
-    gpus = [device for device in found.devices if device.is_gpu]
+    gpus = _ours(found.devices)
     lost = [device.address for device in found.devices if device.is_off_the_bus]
     if lost:
         return (f"{', '.join(lost)}: fell off the PCI bus; power-cycle the node, then run again.",)
@@ -44,8 +44,13 @@ def problems(wanted: Wanted, found: Found) -> tuple[str, ...]:
 
 def model(devices: Sequence[PciDevice]) -> Gpu | None:
     """Return the one model of GPU on the bus; None without GPUs, for strangers or mixed ones."""
-    models, strangers = _models([device for device in devices if device.is_gpu])
+    models, strangers = _models(_ours(devices))
     return models[0] if len(models) == 1 and not strangers else None
+
+
+def _ours(devices: Sequence[PciDevice]) -> list[PciDevice]:
+    """The GPUs that this node's driver may have: not those of its virtual machines."""
+    return [each for each in devices if each.is_gpu and not each.is_passed_through]
 
 
 def _models(gpus: Sequence[PciDevice]) -> tuple[list[Gpu], list[str]]:

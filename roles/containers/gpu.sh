@@ -4,6 +4,7 @@ for device in /sys/bus/pci/devices/*; do
     read -r vendor < "$device/vendor" || continue
     read -r class < "$device/class" || continue
     case $vendor$class in 0x10de0x0300* | 0x10de0x0302*) ;; *) continue ;; esac
+    case $(readlink "$device/driver") in */vfio-pci) continue ;; esac # a virtual machine's
     gpus=yes
     echo "gpu-bus=${device##*/}"
 done 2> /dev/null

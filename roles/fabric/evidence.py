@@ -27,11 +27,13 @@ VIRTUAL = "systemd-detect-virt"
 
 BRIDGES = """\
 for slot in /sys/bus/pci/devices/*; do
-    read -r class <"$slot/class" && read -r vendor <"$slot/vendor" || continue
+    read -r class <"$slot/class" || continue
+    read -r vendor <"$slot/vendor" || continue
     case $vendor$class in 0x10de0x03*) ;; *) [ -d "$slot/infiniband" ] || continue ;; esac
+    case $(readlink "$slot/driver") in */vfio-pci) continue ;; esac
     readlink -f "$slot" | tr / '\\n' | grep -E '^[0-9a-f]{4,}:' | sed '$d'
 done 2>/dev/null | sort -u"""
-"""Prints the PCI addresses of the bridges above GPUs and HCAs."""
+"""Prints the PCI addresses of the bridges above GPUs and HCAs; not of those that guests have."""
 
 ACCESS_CONTROL = f"""\
 command -v setpci >/dev/null || {{ echo no setpci; exit 0; }}

@@ -64,12 +64,12 @@ replace() {
     # shellcheck disable=SC2046,SC2086
     apt install $options $(wanted) >"$log" 2>&1 || {
         broken=$(dpkg -l | awk '$1 ~ /^.[UFHW]/ { print $2 }' | tr '\n' ' ')
-        printf 'apt did not finish the driver: %s; unfinished packages: %s; put the cause right, \
-then run `dpkg --configure -a` and converge again.\n' "$(grep -m 3 -E '^E: |rror' "$log" |
-            tr -s '\n ' ' ' | cut -c1-500)" "${broken:-none}" >&2
-        exit 1
+        broken_off "apt did not finish the driver: $(grep -m 3 -E '^E: |rror' "$log" |
+            tr -s '\n ' ' ' | cut -c1-500); unfinished packages: ${broken:-none}; put the cause \
+right, then run \`dpkg --configure -a\` and converge again"
     }
     [ "$builds" = no ] || install_dkms
     # shellcheck disable=SC2086
     [ -z "$held" ] || apt-mark hold $held >/dev/null
+    rm -rf "$memory"
 }

@@ -1,5 +1,5 @@
 # Building and replacing a driver, shared by all sources. POSIX sh, run as root.
-# shellcheck disable=SC2154  # the caller sets kept, kernels
+# shellcheck disable=SC2154  # the caller sets kept, kernels, sources, memory, replacing, stopped, drained
 LC_ALL=C
 export LC_ALL
 umask 022
@@ -7,10 +7,34 @@ umask 022
 said() { # the last lines of the log, as one line
     tail -n "${1:-6}" "$log" | tr -cd '\012\040-\176' | tr -s '\n ' ' '
 }
-refuse() { # SENTENCE: before anything was replaced
-    printf '%s; the node keeps %s.\n' "$(printf '%s' "$1" | sed 's/[. ]*$//')" "$kept" >&2
+# Of a repository that did not lead to a driver nothing stays: its pins could move packages later.
+sources_back() {
+    [ -e "$memory/whole" ] || return 0
+    for file in $sources; do
+        if [ -e "$memory/${file##*/}" ]; then cp -a "$memory/${file##*/}" "$file"; else rm -f "$file"; fi
+    done
+    rm -rf "$memory"
+}
+left() { # after a replacement that failed: what is on disk is loaded again, and the rest is said
+    modprobe nvidia 2>/dev/null && modprobe nvidia_uvm 2>/dev/null
+    # shellcheck disable=SC2086
+    [ -z "$stopped" ] || systemctl start -- $stopped 2>/dev/null
+    now=$(cat /sys/module/nvidia/version 2>/dev/null)
+    if [ -n "$now" ]; then now="driver $now is loaded"; else now='no driver is loaded'; fi
+    printf 'the node had %s; now %s' "$kept" "$now"
+    [ -z "$drained" ] || printf '; it is still drained'
+}
+refuse() { # SENTENCE: nothing of the driver was replaced
+    sources_back
+    if [ "$replacing" = yes ]; then broken_off "$1"; fi
+    printf '%s; the node keeps %s.\n' "$(ended "$1")" "$kept" >&2
     exit 1
 }
+broken_off() { # SENTENCE: in the middle of a replacement
+    printf '%s; %s.\n' "$(ended "$1")" "$(left)" >&2
+    exit 1
+}
+ended() { printf '%s' "$1" | sed 's/[. ]*$//'; } # without its own full stop
 scratch() {
     work=$(mktemp -d /var/tmp/flightline-nvidia.XXXXXX) || refuse "/var/tmp cannot be written"
     log=$work/log

@@ -64,7 +64,7 @@ def machine(
 
     Strangers and mixed models give no `gpu`; `refuse_unfit_gpus` has named them before.
     """
-    gpus = [device for device in devices if device.is_gpu]
+    gpus = [each for each in devices if each.is_gpu and not each.is_passed_through]
     if not gpus and settings.install == "when-present":
         return None
     gpu = found.model(devices)

@@ -41,11 +41,10 @@ replace() {
     scratch
     resolve
     dnf -y $unlocked --allowerasing install $specs >"$log" 2>&1 || {
-        printf 'dnf did not finish the driver: %s; put the cause right, then converge again.\n' \
-            "$(said)" >&2
-        exit 1
+        broken_off "dnf did not finish the driver: $(said); put the cause right, then converge again"
     }
     install_dkms
+    rm -rf "$memory"
     [ -z "$held" ] && return
     rpm -q python3-dnf-plugin-versionlock >/dev/null || dnf -y install python3-dnf-plugin-versionlock
     dnf -q -y versionlock delete $held >"$log" 2>&1 # an older lock beside a new one allows both

@@ -19,7 +19,7 @@ from roles.nvidia import files, scripts
 from roles.nvidia.choice import Choice, Machine, choose, machine
 from roles.nvidia.facts import Driver, DriverState
 from roles.nvidia.settings import NvidiaSettings
-from roles.nvidia.sources import key_command, source_items
+from roles.nvidia.sources import SOURCE_FILES, key_command, source_items
 from roles.nvidia.work import Work, work
 
 NOTHING_TO_DRIVE = "no NVIDIA GPU is on the PCI bus"
@@ -56,6 +56,8 @@ def driver_installed(settings: NvidiaSettings) -> Generator[StringCommand]:
         # The key first: a repository without its key fails everyone's apt-get update.
         if settings.source == "nvidia":
             yield StringCommand(key_command(node, settings))
+        if settings.source != "runfile":
+            yield StringCommand(scripts.remember(SOURCE_FILES))
         yield from bundle._inner(items=source_items(node, settings, choice, state))
     for command in change:
         yield StringCommand(command)

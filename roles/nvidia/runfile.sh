@@ -46,9 +46,8 @@ replace() {
     scratch
     fetch
     sh "$installer" --silent --dkms --kernel-module-type="$flavour" >"$log" 2>&1 || {
-        printf 'the installer did not finish: %s; see /var/log/nvidia-installer.log, put the cause \
-right, then converge again.\n' "$(said)" >&2
-        exit 1
+        broken_off "the installer did not finish: $(said); see /var/log/nvidia-installer.log, put \
+the cause right, then converge again"
     }
     install_dkms
 }

@@ -9,7 +9,22 @@ from flightline.operations.packages import APT_SHELL
 from roles.nvidia.choice import Choice
 from roles.nvidia.facts import DriverState
 from roles.nvidia.settings import NvidiaSettings
+from roles.nvidia.sources import SOURCE_FILES
 from roles.nvidia.work import Work, managed, prefix
+
+MEMORY = "/var/lib/flightline/nvidia-sources"
+"""What the source files were before this change; gone when it is done, or undone."""
+
+
+def remember(paths: tuple[str, ...]) -> str:
+    """Return the command that keeps the source files as they are, for a change that is refused."""
+    copies = (
+        f'for file in {shlex.join(paths)}; do [ ! -e "$file" ] || cp -a "$file" {MEMORY}/; done'
+    )
+    return (
+        f"umask 077; rm -rf {MEMORY} && mkdir -p {MEMORY} && "
+        f"{{ {copies}; }} && touch {MEMORY}/whole"
+    )
 
 
 def trial(choice: Choice, state: DriverState, settings: NvidiaSettings, task: Work) -> str:
@@ -19,12 +34,12 @@ def trial(choice: Choice, state: DriverState, settings: NvidiaSettings, task: Wo
     folder. It fails with one sentence; then the driver is as it was.
     """
     call = shlex.join(["trial", *task.prerequisites])
-    return f"{_setting(choice, state, settings, task)}\n{call}"
+    return f"{_setting(choice, state, settings, task, replacing=False)}\n{call}"
 
 
 def replace(choice: Choice, state: DriverState, settings: NvidiaSettings, task: Work) -> str:
     """Return the command that installs the driver, builds it for every kernel and holds it."""
-    return f"{_setting(choice, state, settings, task)}\nreplace"
+    return f"{_setting(choice, state, settings, task, replacing=task.replaces)}\nreplace"
 
 
 def drain(command: str) -> str:
@@ -54,9 +69,21 @@ def hold(names: tuple[str, ...], family: str) -> str:
     )
 
 
-def _setting(choice: Choice, state: DriverState, settings: NvidiaSettings, task: Work) -> str:
+def _setting(
+    choice: Choice,
+    state: DriverState,
+    settings: NvidiaSettings,
+    task: Work,
+    *,
+    replacing: bool,
+) -> str:
     """The variables and functions that trial and replacement share."""
     values = {
+        "memory": MEMORY,
+        "sources": " ".join(SOURCE_FILES),
+        "replacing": "yes" if replacing else "",
+        "stopped": " ".join(managed(state)) if replacing else "",
+        "drained": "yes" if replacing and settings.drain_command else "",
         "kept": state.description,
         "kernels": " ".join(task.built_for),
         "prefix": prefix(choice, state),

@@ -25,6 +25,9 @@ PREFERENCES = "/etc/apt/preferences.d/flightline-nvidia.pref"
 BLACKLIST = "/etc/apt/apt.conf.d/53flightline-nvidia"
 KEY = "/etc/apt/keyrings/flightline-nvidia.asc"
 RPM_REPO = "/etc/yum.repos.d/flightline-nvidia.repo"
+SOURCE_FILES = (NON_FREE, NVIDIA, PREFERENCES, BLACKLIST, RPM_REPO)
+"""What `source_items` writes; their names differ."""
+
 RPM_KEY = "/etc/pki/rpm-gpg/RPM-GPG-KEY-NVIDIA-flightline"
 
 

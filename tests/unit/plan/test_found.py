@@ -70,6 +70,12 @@ def test_a_gpu_that_fell_off_the_bus_is_refused() -> None:
     assert told(NvidiaSettings(), *gpus(H100, 2), lost).startswith("0000:03:00.0: fell off")
 
 
+def test_gpus_of_virtual_machines_are_not_this_nodes() -> None:
+    passed = [dataclasses.replace(each, driver="vfio-pci") for each in gpus(A100, 2)]
+    assert not told(NvidiaSettings(gpu_count=6), *gpus(H100, 6), *passed)
+    assert model(passed) is None
+
+
 @pytest.mark.parametrize(
     ("settings", "device_id", "sentence"),
     [

@@ -58,6 +58,7 @@ PROGRAMS = {
     "dkms": DKMS,
     "systemctl": "",
     "rmmod": "",
+    "modprobe": "exit 1\n",
 }
 
 
@@ -69,7 +70,8 @@ class Node:
     answers: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        (self.folder / "bin").mkdir()
+        for name in ("bin", "tmp", "lib", "apt"):
+            (self.folder / name).mkdir()
         for name, body in PROGRAMS.items():
             self.add(name, body)
 
@@ -90,12 +92,18 @@ class Node:
             "FLIGHTLINE_APT_STAMP": str(self.folder / "stamp"),
         }
         return subprocess.run(
-            ["sh", "-c", command.replace("/var/tmp/", f"{self.folder}/")],
+            ["sh", "-c", self.moved(command)],
             capture_output=True,
             text=True,
             check=False,
             env=environment,
         )
+
+    def moved(self, command: str) -> str:
+        """The command with the node's places under this folder."""
+        for place in ("/var/tmp/", "/var/lib/flightline/", "/etc/apt/"):
+            command = command.replace(place, f"{self.folder}/{place.split('/')[2]}/")
+        return command
 
     @property
     def calls(self) -> list[str]:
@@ -106,4 +114,4 @@ class Node:
     @property
     def leftovers(self) -> list[str]:
         """Scratch folders that were not cleaned up."""
-        return [path.name for path in self.folder.glob("flightline-nvidia.*")]
+        return [path.name for path in (self.folder / "tmp").glob("flightline-nvidia.*")]

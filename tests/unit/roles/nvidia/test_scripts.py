@@ -12,6 +12,7 @@ from roles.nvidia import scripts
 from roles.nvidia.choice import Choice
 from roles.nvidia.facts import DriverState, Kernel
 from roles.nvidia.settings import NvidiaSettings
+from roles.nvidia.sources import SOURCE_FILES
 from roles.nvidia.work import work
 from tests.unit.roles.nvidia.stand_ins import Node
 from tests.unit.roles.nvidia.states import BARE, H100, INSTALLED, KERNEL, chosen, gpus, state
@@ -146,6 +147,40 @@ def test_an_unfinished_replacement_says_exactly_what_is_left(node: Node) -> None
     assert failed.returncode == 1
     assert "unfinished packages: nvidia-kernel-open-dkms" in failed.stderr
     assert "dpkg --configure -a" in failed.stderr
+
+
+def test_a_broken_off_replacement_starts_what_was_stopped_and_says_what_runs(node: Node) -> None:
+    node.answers = {"BROKEN": "yes"}
+    found = state(INSTALLED, units=("nvidia-persistenced.service",))
+    drained = SETTINGS.model_copy(update={"drain_command": "true"})
+    failed = node.run(planned("replace", drained, found))
+    assert failed.stderr.rstrip().endswith(
+        "the node had driver 535.309.01, loaded; now no driver is loaded; it is still drained."
+    )
+    assert "modprobe nvidia" in node.calls
+    assert "systemctl start -- nvidia-persistenced.service" in node.calls
+
+
+def test_a_refused_driver_leaves_the_sources_as_they_were(node: Node) -> None:
+    sources = node.folder / "apt" / "sources.list.d"
+    sources.mkdir()
+    ours = sources / "flightline-nvidia.sources"
+    ours.write_text("before")
+    assert node.run(scripts.remember(SOURCE_FILES)).returncode == 0
+    ours.write_text("after")
+    (sources / "flightline-non-free.sources").write_text("new")
+    node.answers = {"UNSOLVABLE": "yes"}
+    assert node.run(planned("trial")).returncode == 1
+    assert [(each.name, each.read_text()) for each in sources.iterdir()] == [(ours.name, "before")]
+    assert not (node.folder / "lib" / "nvidia-sources").exists()
+
+
+def test_a_driver_that_is_installed_keeps_its_sources(node: Node) -> None:
+    assert node.run(scripts.remember(SOURCE_FILES)).returncode == 0
+    assert node.run(planned("trial")).returncode == 0
+    assert (node.folder / "lib" / "nvidia-sources" / "whole").exists()
+    assert node.run(planned("replace")).returncode == 0
+    assert not (node.folder / "lib" / "nvidia-sources").exists()
 
 
 def test_our_services_stop_before_the_driver_is_unloaded(node: Node) -> None:
