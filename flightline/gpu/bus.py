@@ -19,10 +19,11 @@ cd /sys/bus/pci/devices 2>/dev/null || {{ echo none; echo end; exit 0; }}
 for device in *; do
     read -r class < "$device/class" || continue
     case $class in 0x02*|0x03*|0x0680*) ;; *) continue ;; esac
-    for name in {_ATTRIBUTES}; do
-        grep -sH . "$device/$name"
-    done
-    printf '%s/driver:%s\\n' "$device" "$(basename "$(readlink "$device/driver")" 2>/dev/null)"
+    set --
+    for name in {_ATTRIBUTES}; do set -- "$@" "$device/$name"; done
+    grep -sH . "$@"
+    driver=$(readlink "$device/driver")
+    printf '%s/driver:%s\\n' "$device" "${{driver##*/}}"
     printf '%s/path:%s\\n' "$device" "$(readlink -f "$device")"
 done
 echo end"""

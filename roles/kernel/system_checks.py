@@ -18,8 +18,8 @@ _CLOCKS = (
 _GOVERNORS = "sort -u /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor 2> /dev/null"
 _IOMMU = (
     "for device in /sys/bus/pci/devices/*; do "
-    'case "$(cat "$device/vendor") $(cat "$device/class")" in '
-    '"0x10de 0x03"*|"0x15b3 0x02"*) '
+    'read -r vendor <"$device/vendor"; read -r class <"$device/class"; '
+    'case "$vendor $class" in "0x10de 0x03"*|"0x15b3 0x02"*) '
     'echo "${device##*/} $(cat "$device/iommu_group/type" 2> /dev/null)";; esac; done'
 )
 _RELEASES = "uname -r; ls -1 /boot/vmlinuz-* | grep -v rescue | sort -V"
