@@ -17,7 +17,14 @@ from flightline.report.record import NOT_CAPTURED, GpuSeen, Inventory
 MOST_BYTES = 16 * 1024 * 1024
 """A report of 8 GPUs has 0.4 MiB (B200, driver 580, 2026-08-21)."""
 
-_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+_BYTE_ORDER_MARKS = {
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"<\0": "utf-16-le",  # of `<?xml`, where the mark was cut off
+}
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"BZh")
+"""How files of gzip, zip, xz, zstd and bzip2 begin."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,10 @@ def read(path: Path) -> Capture:
 
     Raises FlightlineError for what is no such file, too large, or not whole.
     """
-    said = _decoded(_content(path))
+    raw = _content(path)
+    if raw.startswith(_PACKED):
+        raise FlightlineError(f"{path}: is compressed, expected plain text; unpack it first.")
+    said = _decoded(raw)
     try:
         report = parse_smi(said)
     except SmiError as error:

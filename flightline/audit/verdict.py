@@ -9,6 +9,7 @@ from flightline.audit.check import Check, Severity
 from flightline.audit.judge import Finding
 from flightline.audit.waivers import Waivers
 from flightline.report.record import (
+    NOT_CAPTURED,
     UNREACHABLE,
     CheckResult,
     NodeResult,
@@ -37,7 +38,8 @@ def root_cause(found: Finding, findings: Mapping[str, Finding]) -> str | None:
     """Return the id of the problem that explains this one, or None when it stands for itself.
 
     A failed dependency explains a failure and an unknown; an unknown one explains only an unknown,
-    because a failure that was measured is not taken back by something that was not.
+    because a failure that was measured is not taken back by something that was not. What a capture
+    does not have explains nothing that the capture shows.
     """
     if found.outcome not in _BAD:
         return None
@@ -45,9 +47,15 @@ def root_cause(found: Finding, findings: Mapping[str, Finding]) -> str | None:
         cause = findings.get(name)
         if cause is None or cause.outcome not in _BAD:
             continue
+        if _is_not_captured(cause) and not _is_not_captured(found):
+            continue
         if cause.outcome is Outcome.FAIL or found.outcome is Outcome.UNKNOWN:
             return root_cause(cause, findings) or name
     return None
+
+
+def _is_not_captured(found: Finding) -> bool:
+    return found.outcome is Outcome.UNKNOWN and found.message.endswith(NOT_CAPTURED)
 
 
 def unreachable(why: str, checks: Sequence[Check]) -> tuple[CheckResult, ...]:

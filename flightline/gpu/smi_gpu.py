@@ -18,6 +18,13 @@ from flightline.gpu.smi_xml import printable
 
 _ADDRESS = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
 _REASON = re.compile(r"clocks_(?:event|throttle)_reason_(\w+)")
+_REASON_KINDS = ("event", "throttle")
+_SLOWING = (
+    "hw_slowdown",
+    "hw_thermal_slowdown",
+    "hw_power_brake_slowdown",
+    "sw_thermal_slowdown",
+)
 _CACHES = ("register_file", "l1_cache", "l2_cache", "texture_memory", "texture_shm", "cbu")
 
 
@@ -122,6 +129,9 @@ def _rows(values: Values) -> dict[str, Any]:
         "remapped_uncorrectable": values.count("remapped_rows/remapped_row_unc"),
         "remap_pending": values.flag("remapped_rows/remapped_row_pending"),
         "remap_failure": values.flag("remapped_rows/remapped_row_failure"),
+        "channel_repair_pending": values.flag("ecc_errors/channel_repair_pending"),
+        "tpc_repair_pending": values.flag("ecc_errors/tpc_repair_pending"),
+        "unrepairable_memory": values.flag("ecc_errors/unrepairable_memory"),
         "retired_single_bit": values.count(f"{pages}/multiple_single_bit_retirement/retired_count"),
         "retired_double_bit": values.count(f"{pages}/double_bit_retirement/retired_count"),
         "retirement_pending": values.flag(
@@ -143,13 +153,19 @@ def _link(values: Values) -> dict[str, Any]:
 
 
 def _reasons(values: Values) -> Mapping[str, Reading[bool]]:
-    """Before 535 they were called throttle reasons."""
-    return {
+    """Before 535 they were called throttle reasons; a vGPU says N/A for all of them at once."""
+    there = {
         found[1]: values.flag(f"{place}/{each.tag}")
         for place in ("clocks_throttle_reasons", "clocks_event_reasons")
         for each in values.children(place)
         if (found := _REASON.fullmatch(each.tag))
     }
+    absent = {name: values.flag(*_reason_paths(name)) for name in _SLOWING if name not in there}
+    return {**absent, **there}
+
+
+def _reason_paths(name: str) -> tuple[str, ...]:
+    return tuple(f"clocks_{kind}_reasons/clocks_{kind}_reason_{name}" for kind in _REASON_KINDS)
 
 
 def _temperatures(values: Values) -> dict[str, Any]:

@@ -60,6 +60,11 @@ class SmiGpu:
     remapped_uncorrectable: Reading[int]
     remap_pending: Reading[bool]
     remap_failure: Reading[bool]
+    channel_repair_pending: Reading[bool]
+    """Memory channel, from 580 on; done at the next reset."""
+    tpc_repair_pending: Reading[bool]
+    """Texture processing cluster, a group of cores; from 580 on."""
+    unrepairable_memory: Reading[bool]
     retired_single_bit: Reading[int]
     retired_double_bit: Reading[int]
     retirement_pending: Reading[bool]

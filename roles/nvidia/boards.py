@@ -17,6 +17,9 @@ from flightline.gpu.smi import SmiGpu, SmiReport
 # What nvidia-smi prints in place of values of a GPU that is gone (NVML's error strings).
 _LOST = re.compile(r"gpu is lost|fallen off the bus|gpu requires reset", re.IGNORECASE)
 
+# What each single value may be; when most are, the driver no longer reaches the GPU.
+_BROKEN = re.compile(r"unknown error|err!|timeout", re.IGNORECASE)
+
 STRANGER = "is of a model that is not in the catalog"
 """What is said of a GPU whose model nothing tells."""
 
@@ -36,6 +39,11 @@ class Board:
 
     def __str__(self) -> str:
         return f"GPU {self.index} ({self.smi.address})"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a vGPU: a guest's share of a GPU that its host keeps."""
+        return (self.smi.virtualization_mode.value or "").upper() == "VGPU"
 
     @property
     def known(self) -> Gpu:
@@ -74,6 +82,9 @@ def lost_value(gpu: SmiGpu) -> str:
     said = [each.raw for each in readings if _LOST.search(each.raw)]
     if gpu.uuid.state is State.TROUBLE:
         said.append(gpu.uuid.raw)
+    broken = [each.raw for each in readings if _BROKEN.search(each.raw)]
+    if len(broken) > sum(each.is_there for each in readings):
+        said.append(broken[0])
     return said[0] if said else ""
 
 

@@ -35,6 +35,7 @@ def smi_answers(host: Host, _nvidia: NvidiaSettings) -> None:
         shown = smi(host)
     except Unknown as why:
         raise AssertionError(str(why)) from None
+    assert shown.gpus or gpus, "nvidia-smi lists no GPU, expected one at least"
     assert not all(map(is_lost, shown.gpus)), (
         f"none of the {len(gpus)} GPUs on the PCI bus answers nvidia-smi, which lists "
         f"{', '.join(gpu.address for gpu in shown.gpus) or 'none'}"
@@ -158,6 +159,9 @@ def gpu_uniform(host: Host, _nvidia: NvidiaSettings) -> None:
     depends=(*KNOWN, "nvidia-gpu-model"),
 )
 def gpu_memory(host: Host, _nvidia: NvidiaSettings) -> None:
+    if all(board.is_share for board in boards(host)):
+        not_applicable("every GPU is a share of one (vGPU), and has as much as its host gave it")
+
     def wrong(board: Board, mib: int) -> str:
         least = board.known.memory.value * 1024 * 0.97  # 3 %: ECC and firmware differ, GPUs not
         said = f"shows {mib} MiB, expected at least {least:.0f} MiB ({board.known.id}, catalog)"

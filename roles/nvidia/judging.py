@@ -143,6 +143,8 @@ def _proof(board: Board, reading: Reading[T], lacks: Lacks, since: int) -> str:
     """Why this GPU cannot have the value; empty when nothing proves that."""
     if reading.state is State.TROUBLE:
         return ""
+    if reading.is_unsupported and board.is_share:
+        return f"is a share of a GPU (vGPU), whose host has its {reading.name}"
     if 0 < board.branch < since:
         return f"has driver {board.branch}, and {reading.name} is reported from {since} on"
     if lacks is maybe and not reading.is_unsupported:

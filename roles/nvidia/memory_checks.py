@@ -6,17 +6,21 @@ are, where one error spoils results.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, WARNING, check, not_applicable
+from flightline.gpu.reading import Reading
+from flightline.gpu.smi import SmiGpu
 from roles.nvidia.boards import Board, boards
 from roles.nvidia.gpu_checks import KNOWN
-from roles.nvidia.judging import by_model, conclude, examine, expect
+from roles.nvidia.judging import Found, by_model, conclude, examine, expect
 from roles.nvidia.settings import NvidiaSettings
 
 _RESET = "drain the node, reset the GPU (`nvidia-smi --gpu-reset -i INDEX`); if that fails, reboot"
+_WAITS = "whose repair waits for a reset, expected none"
 _RETURN = "take the GPU out of service and return it"
 
 # NVIDIA GPU Memory Error Management and other operators' limits (facts read 2026-11-20): more
@@ -24,6 +28,7 @@ _RETURN = "take the GPU out of service and return it"
 _MOST_SRAM_ERRORS = 4
 _MOST_REMAPPED = 512  # uncorrectable rows; OCI's and Azure's limit (2026-11-20)
 _MOST_RETIRED = 60  # of 64 that fit; AWS's limit (2026-11-20)
+_CARD_FOR_DESKS = re.compile(r"\b(?:GeForce|RTX|Quadro|TITAN)\b")
 _MOST_CORRECTED = {"DRAM": 20_000_000, "SRAM": 10_000}  # Azure's check_gpu_ecc (2026-11-20)
 
 
@@ -33,6 +38,17 @@ _no_rows = by_model(lambda model: not model.has_row_remapping)
 _no_pages = by_model(
     lambda model: model.has_row_remapping or not model.has_ecc or not model.is_datacenter
 )
+
+
+def _comes_without_ecc(board: Board) -> bool:
+    """GeForce and workstation cards leave the factory with ECC off, where they have it.
+
+    As captures of RTX A5000 and RTX PRO 6000 Max-Q show (telegraf's test data, read 2026-11-21).
+    """
+    if board.model is not None:
+        return not board.model.is_datacenter
+    name = board.smi.product_name.value or ""
+    return _CARD_FOR_DESKS.search(name) is not None and "Server" not in name
 
 
 def _uncounted(board: Board) -> str:
@@ -50,9 +66,10 @@ def _uncounted(board: Board) -> str:
 def ecc_enabled(host: Host, nvidia: NvidiaSettings) -> None:
     if not nvidia.ecc:
         not_applicable("NvidiaSettings.ecc is False")
-    names = [board.smi.product_name.value or "" for board in boards(host)]
-    if "ecc" not in nvidia.model_fields_set and all("GeForce" in name for name in names):
-        not_applicable("GeForce cards come with ECC off; NvidiaSettings(ecc=True) demands it")
+    if "ecc" not in nvidia.model_fields_set and all(map(_comes_without_ecc, boards(host))):
+        not_applicable(
+            "GeForce and workstation cards come with ECC off; NvidiaSettings(ecc=True) demands it"
+        )
 
     def wrong(_board: Board, on: bool) -> str:
         return "" if on else "has ECC off, expected on (NvidiaSettings.ecc)"
@@ -135,7 +152,7 @@ def ecc_correctable_rate(host: Host, _nvidia: NvidiaSettings) -> None:
 
 @check(
     "nvidia-remap-pending",
-    "no bad memory row waits for a reset to be replaced",
+    "no bad memory row, channel or group of cores waits for a reset to be replaced",
     severity=CRITICAL,
     remedy=_RESET,
     depends=KNOWN,
@@ -144,7 +161,21 @@ def remap_pending(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(_board: Board, waits: bool) -> str:
         return "has a row remapping that waits for a reset, expected none" if waits else ""
 
-    expect(host, lambda gpu: gpu.remap_pending, wrong, lacks=_no_rows)
+    conclude(
+        examine(host, lambda gpu: gpu.remap_pending, wrong, lacks=_no_rows),
+        _told(host, lambda gpu: gpu.channel_repair_pending, f"memory channel {_WAITS}"),
+        _told(host, lambda gpu: gpu.tpc_repair_pending, f"group of cores (TPC) {_WAITS}"),
+    )
+
+
+def _told(host: Host, read: Callable[[SmiGpu], Reading[bool]], what: str) -> Found:
+    """What GPUs tell of a fault that drivers before 580, and many GPUs, do not report."""
+
+    def wrong(_board: Board, is_so: bool) -> str:
+        return f"has a {what}" if is_so else ""
+
+    found = examine(host, read, wrong, lacks=lambda _: "does not tell")
+    return Found(bad=found.bad, blind=found.blind)
 
 
 @check(
@@ -158,7 +189,10 @@ def remap_failure(host: Host, _nvidia: NvidiaSettings) -> None:
     def wrong(_board: Board, failed: bool) -> str:
         return "could not remap a bad row: no spare row is left in its bank" if failed else ""
 
-    expect(host, lambda gpu: gpu.remap_failure, wrong, lacks=_no_rows)
+    conclude(
+        examine(host, lambda gpu: gpu.remap_failure, wrong, lacks=_no_rows),
+        _told(host, lambda gpu: gpu.unrepairable_memory, "fault in its memory beyond repair"),
+    )
 
 
 @check(

@@ -66,8 +66,11 @@ def compute_mode(host: Host, _nvidia: NvidiaSettings) -> None:
 def mig_mode(host: Host, nvidia: NvidiaSettings) -> None:
     words = {True: "on", False: "off"}
 
-    def now(_board: Board, on: bool) -> str:
-        fine = nvidia.mig is None or on == bool(nvidia.mig)
+    def now(board: Board, on: bool) -> str:
+        if nvidia.mig is None:
+            idle = on and not board.smi.mig_devices
+            return "has MIG on and no MIG device: nothing can compute on it" if idle else ""
+        fine = on == bool(nvidia.mig)
         said = f"has MIG {words[on]}, expected {words[not on]} (NvidiaSettings.mig)"
         return "" if fine else said
 

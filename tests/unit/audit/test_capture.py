@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import re
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]  # it comes without types
@@ -151,7 +153,7 @@ def test_a_capture_is_told_by_its_content_not_by_its_name(tmp_path: Path) -> Non
         assert len(capture.read(tmp_path / name).report.gpus) == 8
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
 def test_a_capture_of_a_windows_shell_is_read(encoding: str, file: Path) -> None:
     file.write_bytes(SOUND.encode(encoding))
     assert len(capture.read(file).report.gpus) == 8
@@ -195,3 +197,30 @@ def test_a_file_of_100_mb_is_refused_without_being_read(tmp_path: Path) -> None:
     with large.open("wb") as file:
         file.truncate(100_000_000)  # sparse: reading it all would show in memory
     assert "has 95 MiB, expected at most 16 MiB" in refused(large)
+
+
+def test_what_a_capture_does_not_have_hides_nothing_that_it_shows(file: Path) -> None:
+    denied = SOUND.replace(
+        "<persistence_mode>Enabled", "<persistence_mode>Insufficient Permissions"
+    )
+    file.write_text(denied, encoding="utf-8")
+    checks = {each.id: each for each in replayed(file).nodes[0].checks}
+    assert checks["nvidia-persistence-enabled"].is_alarm
+    assert "Insufficient Permissions" in checks["nvidia-persistence-enabled"].message
+
+
+def test_a_compressed_capture_is_refused_as_such(file: Path) -> None:
+    file.write_bytes(gzip.compress(SOUND.encode()))
+    with pytest.raises(FlightlineError, match="is compressed, expected plain text"):
+        capture.read(file)
+
+
+def test_a_capture_that_lists_no_gpu_says_so(file: Path) -> None:
+    none = re.sub(r"(?s)<gpu .*</gpu>", "", SOUND)
+    file.write_text(none.replace("<attached_gpus>8", "<attached_gpus>0"), encoding="utf-8")
+    checks = {each.id: each for each in replayed(file).nodes[0].checks}
+    found = checks["nvidia-smi-answers"]
+    assert (found.outcome, found.message) == (
+        Outcome.FAIL,
+        "nvidia-smi lists no GPU, expected one at least",
+    )

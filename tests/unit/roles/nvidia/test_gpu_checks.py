@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from flightline.audit.answers import text
+from flightline.gpu.evidence import SMI
 from flightline.report.record import Outcome
+from tests.machines import machine
 from tests.machines.models import BUILDS
 from tests.unit.roles.nvidia.recorded import SAMPLES, Edit, alarms, finding, of_capture
 
@@ -122,3 +127,35 @@ def test_a_driver_before_570_is_not_blamed_for_what_it_cannot_report() -> None:
     assert finding("nvidia-gpu-recovery", older, no_value)[0] is Outcome.NOT_APPLICABLE
     assert finding("nvidia-gpu-recovery", no_value)[0] is Outcome.UNKNOWN
     assert finding("nvidia-gpu-recovery", silent)[0] is Outcome.UNKNOWN
+
+
+def test_a_gpu_whose_values_are_errors_does_not_answer_and_that_is_one_alarm() -> None:
+    said = re.search(r"(?s)<gpu .*?</gpu>", text(machine("h100").answers[SMI].stdout))
+    assert said
+    broken = re.sub(r">[^<>\s][^<>]*</(?!uuid|product|pci)", ">Unknown Error</", said[0])
+    found = alarms(("smi", re.escape(said[0]), broken))
+    assert set(found) == {"nvidia-gpu-answering"}
+    assert "does not answer: 'Unknown Error'" in found["nvidia-gpu-answering"]
+
+
+def test_values_that_a_container_may_not_read_are_unknown_and_no_lost_gpu() -> None:
+    denied = (
+        "smi",
+        r">[^<>\s][^<>]*</(?=\w*(?:ecc|temp|clock|link))",
+        ">Insufficient Permissions</",
+    )
+    assert finding("nvidia-gpu-answering", denied)[0] is Outcome.PASS
+
+
+def test_what_a_share_of_a_gpu_cannot_see_is_its_host_s() -> None:
+    kind = "<virtualization_mode>VGPU</virtualization_mode>"
+    share = (
+        ("smi", "<uuid>", f"<gpu_virtualization_mode>{kind}</gpu_virtualization_mode><uuid>"),
+        ("smi", r"(<fb_memory_usage>\s*<total>)[^<]*", r"\g<1>8192 MiB"),
+        ("smi", r"<((?:current|max)_link_\w+|\w+_ecc|[sd]ram_\w+)>[^<]*", r"<\1>N/A"),
+        ("smi", r"(?s)(<clocks_event_reasons>).*?(</clocks_event_reasons>)", r"\1N/A\2"),
+        ("smi", r"<(\w*power_(?:limit|draw))>[^<]*", r"<\1>N/A"),
+    )
+    assert not alarms(*share, name="l40s")
+    assert finding("nvidia-throttle-thermal", *share, name="l40s")[0] is Outcome.NOT_APPLICABLE
+    assert finding("nvidia-ecc-enabled", *share[1:], name="l40s")[0] is Outcome.UNKNOWN

@@ -37,7 +37,9 @@ def judged(readings: list[Reading[int]], **proofs: Any) -> str:
 
 
 def _board(index: int, reading: Reading[int], among: int) -> Board:
-    smi: Any = SimpleNamespace(address=f"0000:0{index}:00.0", x=reading)
+    bare = Reading("virtualization_mode", State.VALUE, "None", "None")
+    address = f"0000:0{index}:00.0"
+    smi: Any = SimpleNamespace(address=address, x=reading, virtualization_mode=bare)
     return Board(index, smi, None, 535, among)
 
 

@@ -86,3 +86,42 @@ def test_pages_of_both_causes_are_added() -> None:
     outcome, said = finding("nvidia-pages-retired", single, double, name="v100")
     assert outcome is Outcome.FAIL
     assert "61 retired pages" in said
+
+
+def told(what: str) -> tuple[str, str, str]:
+    return ("smi", r"(<ecc_errors>)", rf"\1<{what}>Yes</{what}>")
+
+
+@pytest.mark.parametrize(
+    ("what", "check", "words"),
+    [
+        ("channel_repair_pending", "nvidia-remap-pending", "a memory channel whose repair waits"),
+        ("tpc_repair_pending", "nvidia-remap-pending", "a group of cores (TPC) whose repair waits"),
+        ("unrepairable_memory", "nvidia-remap-failure", "a fault in its memory beyond repair"),
+    ],
+)
+def test_what_newer_drivers_tell_of_repairs_is_judged(what: str, check: str, words: str) -> None:
+    found = alarms(told(what))
+    assert set(found) == {check}
+    assert words in found[check]
+
+
+def test_a_repair_that_cannot_be_asked_for_is_unknown_and_one_not_reported_is_not() -> None:
+    what = "tpc_repair_pending"
+    broken = ("smi", r"(<ecc_errors>)", rf"\1<{what}>Unknown Error</{what}>")
+    assert finding("nvidia-remap-pending", broken)[0] is Outcome.UNKNOWN
+    absent = ("smi", r"(<ecc_errors>)", rf"\1<{what}>N/A</{what}>")
+    assert finding("nvidia-remap-pending", absent)[0] is Outcome.PASS
+
+
+@pytest.mark.parametrize("device", ["2230", "0000"])
+def test_workstation_cards_come_with_ecc_off_too(device: str) -> None:
+    card = (
+        ("smi", "<product_name>[^<]*", "<product_name>NVIDIA RTX A6000"),
+        ("smi", "<pci_device_id>....", f"<pci_device_id>{device}"),
+        ("smi", "<(current|pending)_ecc>Enabled", r"<\1_ecc>Disabled"),
+    )
+    assert finding("nvidia-ecc-enabled", *card, name="l40s")[0] is Outcome.NOT_APPLICABLE
+    assert finding("nvidia-ecc-enabled", *card, name="l40s", ecc=True)[0] is Outcome.FAIL
+    server = ("smi", "<product_name>[^<]*", "<product_name>NVIDIA RTX PRO 9 Server Edition")
+    assert finding("nvidia-ecc-enabled", card[2], server, name="l40s")[0] is Outcome.FAIL

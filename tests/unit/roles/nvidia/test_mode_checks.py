@@ -71,3 +71,10 @@ def test_only_gpus_beside_grace_need_ats() -> None:
     assert finding("nvidia-addressing-mode", name="h100")[0] is Outcome.PASS
     hmm = ("smi", "<addressing_mode>ATS", "<addressing_mode>HMM")
     assert finding("nvidia-addressing-mode", hmm, name="gb200")[0] is Outcome.FAIL
+
+
+def test_mig_that_is_on_without_a_device_leaves_nothing_to_compute_on() -> None:
+    bare = ("smi", r"(?s)<mig_devices>.*?</mig_devices>", "<mig_devices>None</mig_devices>")
+    outcome, said = finding("nvidia-mig-mode", bare, name="a100_mig", mig=None)
+    assert outcome is Outcome.FAIL
+    assert "has MIG on and no MIG device" in said
