@@ -85,7 +85,7 @@ run() { # COMMAND; "$staged" is known to it
 place_file() {
     beside cp -p "$stage/new/$number/$4" "$fresh" && { sync "$fresh" || sync; } 2>/dev/null
 }
-place_link() { beside ln -s "$1" "$fresh"; }
+place_link() { beside ln -s -- "$1" "$fresh"; }
 place_absent() { keep || complain "$path cannot be kept: $(said)"; }
 beside() {
     if make "$parent" && "$@" 2>"$stage/log" && keep; then return 0; fi

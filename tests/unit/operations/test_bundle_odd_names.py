@@ -54,6 +54,13 @@ def test_any_name_and_content_lands_as_it_is_and_stays(
         shutil.rmtree(root)
 
 
+def test_a_link_may_point_to_what_looks_like_an_option(tmp_path: Path) -> None:
+    (tmp_path / "node").mkdir()
+    sandbox = Sandbox(tmp_path / "node", tmp_path / "home", ["sh"])
+    assert sandbox.converge([Link(f"{tmp_path}/node/link", "-0")]).rc == 0
+    assert str((tmp_path / "node" / "link").readlink()) == "-0"
+
+
 def test_hundreds_of_paths_are_read_at_once(tmp_path: Path) -> None:
     (tmp_path / "node").mkdir()
     sandbox = Sandbox(tmp_path / "node", tmp_path / "home", ["sh"])
