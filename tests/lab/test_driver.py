@@ -20,7 +20,7 @@ NODES = {"bookworm": "light-1", "trixie": "light-trixie-1"}
 # Debian 13's open modules, 550.163.01-2, do not build on its kernel 6.12.117; its proprietary ones
 # do (2026-11-21).
 FLAVOURS = {"light-1": "proprietary", "light-trixie-1": "open"}
-BUILD_SECONDS = 1500  # 2 to 5 minutes with 2 idle cores to itself (2026-11-21)
+BUILD_SECONDS = 2400  # 5 minutes on 2 nearly idle cores, 16 on crowded ones (2026-11-21)
 # What Debian's package builds: the driver, its memory, its displays, its peers.
 MODULES = tuple(f"nvidia-current{part}" for part in ("", "-uvm", "-modeset", "-drm", "-peermem"))
 OF_THE_DRIVER = "'nvidia*' 'libnvidia*' 'libcuda*' 'firmware-nvidia*'"
