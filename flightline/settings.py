@@ -48,7 +48,7 @@ class Settings(BaseModel):
         kept = {name: getattr(self, name) for name in self.model_fields_set}
         return type(self)(**{**kept, **(update or {})})
 
-    def warnings(self, today: datetime.date) -> tuple[str, ...]:  # noqa: ARG002 - for those who do
+    def warnings(self, today: datetime.date) -> tuple[str, ...]:  # noqa: ARG002 - overrides use it
         """Return what is allowed and unwise on that day, a sentence each; a role overrides it."""
         return ()
 

@@ -7,19 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flightline.errors import FlightlineError
+from flightline.gpu.load.commands import GUARD
 from flightline.gpu.rdma import RdmaPort
 from flightline.transport import run_as_root
 
 RUN_SECONDS = 600
 """How long one end of one measurement may take in all, waiting for the other included."""
 
-GUARD = """\
-if command -v nvidia-smi >/dev/null 2>&1; then
-    users=$(nvidia-smi --query-compute-apps=pid,process_name --format=csv,noheader 2>/dev/null)
-    [ -z "$users" ] || { echo "a GPU is in use ($users), nothing was loaded" >&2; exit 75; }
-fi
-"""
-"""Goes before each command: a node that serves is not loaded."""
+NEVER_BUSY = f"if [ -e /dev/nvidiactl ]; then\n{GUARD}fi\n"
+"""Goes before each command: a node that serves is not loaded, one without a GPU has no users."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class End:
     def output(self, command: str) -> tuple[str, str]:
         """Run a command as root; return what it printed, and why it failed."""
         try:
-            done = run_as_root(self.host, GUARD + command, timeout_seconds=RUN_SECONDS)
+            done = run_as_root(self.host, NEVER_BUSY + command, timeout_seconds=RUN_SECONDS)
         except (OSError, EOFError, FlightlineError) as error:
             return "", f"{self.name}: {error or 'no answer in time'}"
         said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]

@@ -4,15 +4,15 @@ import os
 import sys
 import time
 
+import torch
+from torch import distributed
+
 SIZE_BYTES = 4 * 1024**3
 ROUNDS = 20
 
 
 def main() -> int:
     """Reduce 4 GiB of ones ROUNDS times; busbw as nccl-tests counts it."""
-    import torch  # noqa: PLC0415 - is in the image, not here
-    from torch import distributed  # noqa: PLC0415
-
     torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("nccl")
     ranks = distributed.get_world_size()

@@ -122,8 +122,7 @@ def _between(
     for check in checks:
         if check.between is None:
             continue
-        # pyinfra and its hosts are loaded for live nodes only
-        from flightline.acceptance import run  # noqa: PLC0415
+        from flightline.acceptance import run  # noqa: PLC0415 - loads pyinfra: live nodes only
 
         of_role = {name: values[check.role] for name, values in settings.items()}
         for name, answer in run.between(session.hosts, of_role, check.between).items():

@@ -48,7 +48,7 @@ def entries(path: Path, section: str) -> Iterator[model.Entry]:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text("utf-8"), _LOADER) or {}  # noqa: S506 - a safe loader
+        content = yaml.load(path.read_text("utf-8"), _LOADER) or {}  # noqa: S506 - safe, C or not
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise FlightlineError(f"{path}: cannot be read as YAML ({_line(error)}).") from None
     if not isinstance(content, dict):

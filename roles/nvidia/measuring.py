@@ -34,7 +34,7 @@ def result(host: Host, command: str, read: Callable[[str], T], *, may_fail: bool
     done = host.run(command)
     said = (done.stderr.strip().splitlines() or ["no message"])[-1]
     if done.rc == commands.BUSY:
-        unknown(f"a GPU is in use, nothing was loaded ({said}); drain the node first.")
+        unknown(f"{said}, nothing was loaded; drain the node first.")
     if done.rc == commands.NO_PROGRAM:
         unknown(f"{said}; install it, or name an image in NvidiaSettings.acceptance.image.")
     if done.rc and not may_fail:

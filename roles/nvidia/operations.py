@@ -14,10 +14,10 @@ from flightline.facts.node import node_of
 from flightline.operations.bundle import bundle
 from flightline.operations.refusal import Refusal
 from flightline.operations.services import services
-from flightline.plan.found import Found, problems
 from roles.nvidia import files, scripts
 from roles.nvidia.choice import Choice, Machine, choose, machine
-from roles.nvidia.facts import Driver, DriverState
+from roles.nvidia.facts import DriverState
+from roles.nvidia.refusals import driver_problems, state_of
 from roles.nvidia.settings import NvidiaSettings
 from roles.nvidia.sources import SOURCE_FILES, key_command, source_items
 from roles.nvidia.work import Work, work
@@ -43,9 +43,10 @@ def driver_installed(settings: NvidiaSettings) -> Generator[StringCommand]:
         if target is None:
             host.noop(NOTHING_TO_DRIVE)
             return
-        state = _state()
+        state = state_of(host)
         choice = choose(target, node, settings, state)
-        _refuse_unfit(choice, settings, state)
+        if refused := driver_problems(host, settings, choice, state):
+            raise NodeRefused(" ".join(f"NvidiaSettings: {problem}" for problem in refused))
         task = work(choice, state, settings)
         items, hooks = files.items(settings, node, choice, state), files.hooks(settings, node)
         change = tuple(_change(node.family, settings, choice, state, task))
@@ -83,27 +84,6 @@ def driver_running(settings: NvidiaSettings) -> Generator[StringCommand]:
 
 def _target(settings: NvidiaSettings) -> Machine | None:
     return machine(bus_of(host), node_of(host), settings)
-
-
-def _state() -> DriverState:
-    state = host.get_fact(Driver)
-    if state is None:
-        raise NodeRefused("the state of the NVIDIA driver could not be read.")
-    return state
-
-
-def _refuse_unfit(choice: Choice, settings: NvidiaSettings, state: DriverState) -> None:
-    """Judge once more, now that Secure Boot and the enrolled keys are known."""
-    if not choice.machine.has_gpus:
-        return
-    found = Found(
-        bus_of(host),
-        is_secure_boot_on=state.is_secure_boot_on,
-        has_enrolled_key=state.has_enrolled_key,
-        builds_modules=choice.builds_modules,
-    )
-    if refused := problems(settings, found):
-        raise NodeRefused(" ".join(f"NvidiaSettings: {problem}" for problem in refused))
 
 
 def _change(

@@ -52,12 +52,25 @@ def found_problems(node: Any, settings: NvidiaSettings) -> tuple[str, ...]:
         return ()
     state = state_of(node)
     choice = choose(target, node_of(node), settings, state)
-    if target.has_gpus and (
-        refused := problems(_chosen(settings, choice), _found(node, state, choice))
-    ):
+    if refused := driver_problems(node, settings, choice, state):
         return refused
-    work(choice, state, settings)
+    work(choice, state, settings)  # raises where the driver in place may not go
     return ()
+
+
+def driver_problems(
+    node: Any, settings: NvidiaSettings, choice: Choice, state: DriverState
+) -> tuple[str, ...]:
+    """Return what stands in the way of the chosen driver on a pyinfra host with GPUs."""
+    if not choice.machine.has_gpus:
+        return ()
+    found = Found(
+        bus_of(node),
+        is_secure_boot_on=state.is_secure_boot_on,
+        has_enrolled_key=state.has_enrolled_key,
+        builds_modules=choice.builds_modules,
+    )
+    return problems(_chosen(settings, choice), found)
 
 
 def state_of(node: Any) -> DriverState:
@@ -66,15 +79,6 @@ def state_of(node: Any) -> DriverState:
     if state is None:
         raise NodeRefused("the state of the NVIDIA driver could not be read.")
     return state
-
-
-def _found(node: Any, state: DriverState, choice: Choice) -> Found:
-    return Found(
-        bus_of(node),
-        is_secure_boot_on=state.is_secure_boot_on,
-        has_enrolled_key=state.has_enrolled_key,
-        builds_modules=choice.builds_modules,
-    )
 
 
 def _chosen(settings: NvidiaSettings, choice: Choice) -> NvidiaSettings:

@@ -110,7 +110,7 @@ def lab_node(lab: Lab, two_nodes: tuple[LabNode, ...]) -> LabNode:
 def light_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Give a lab for light nodes; they take root, so without it skip, and say so."""
     if os.geteuid() != 0:
-        pytest.skip("light nodes take root's rights")
+        pytest.skip("light nodes need root; run the tests as root")
     if shutil.which("systemd-nspawn") is None:
         pytest.skip("light nodes take systemd-nspawn; install systemd-container")
     lab = Lab(tmp_path_factory.mktemp("light"))

@@ -12,10 +12,13 @@ NO_PROGRAM = 127
 """Exit status of a command whose program is neither on the node nor in the image."""
 
 # The guard is part of each command: between a question and a load, somebody may start a job.
-_GUARD = f"""\
+GUARD = f"""\
 users=$(nvidia-smi --query-compute-apps=gpu_bus_id,pid,process_name --format=csv,noheader) || exit
-if [ -n "$users" ]; then echo "$users" >&2; exit {BUSY}; fi
+if [ -n "$users" ]; then
+    echo "a GPU is in use by $(echo "$users" | paste -sd ';' -)" >&2; exit {BUSY}
+fi
 """
+"""Ends a command where somebody uses a GPU, and where that cannot be told."""
 
 # NVIDIA's own advice for its framework containers: memlock, stack (NVSentinel preflight.md).
 # init: as process 1 a program ignores the signal that ends it.
@@ -47,7 +50,7 @@ def guarded(program: str, arguments: str, image: str | None) -> str:
             f"docker image inspect {name} >/dev/null || exit {NO_PROGRAM}\n"
             f'{LEAVES_NOTHING}{_DOCKER} {program} --name "$name" {name} {arguments}'
         )
-    return f"{_GUARD}if command -v {program} >/dev/null 2>&1; then {run}; fi\n{otherwise}"
+    return f"{GUARD}if command -v {program} >/dev/null 2>&1; then {run}; fi\n{otherwise}"
 
 
 def copies(image: str | None) -> str:

@@ -9,46 +9,47 @@ import sys
 import time
 from typing import Any
 
+try:
+    import torch
+except ImportError:
+    sys.stderr.write("PyTorch is not installed\n")
+    sys.exit(127)
+
 SIZE = 8192
 COPY_BYTES = 4 * 1024**3
 
 
 def main() -> int:
     """Measure all GPUs, one after the other."""
-    try:
-        import torch  # noqa: PLC0415 - said in one line where it is missing
-    except ImportError:
-        sys.stderr.write("PyTorch is not installed\n")
-        return 127
-    found = [measured(torch, number) for number in range(torch.cuda.device_count())]
+    found = [measured(number) for number in range(torch.cuda.device_count())]
     sys.stdout.write(json.dumps({"torch": torch.__version__, "gpus": found}) + "\n")
     return 0
 
 
-def measured(torch: Any, number: int) -> dict[str, Any]:
+def measured(number: int) -> dict[str, Any]:
     """Return name, GB/s and TFLOPS of one GPU."""
     with torch.cuda.device(number):
         return {
             "name": torch.cuda.get_device_name(number),
-            "memory_gbps": 2 * COPY_BYTES / copied(torch) / 1e9,
-            "bf16_tflops": 2 * SIZE**3 / multiplied(torch) / 1e12,
+            "memory_gbps": 2 * COPY_BYTES / copied() / 1e9,
+            "bf16_tflops": 2 * SIZE**3 / multiplied() / 1e12,
         }
 
 
-def copied(torch: Any) -> float:
+def copied() -> float:
     """Return the seconds of one copy within the GPU."""
     source = torch.empty(COPY_BYTES, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
-    return best(torch, lambda: target.copy_(source))
+    return best(lambda: target.copy_(source))
 
 
-def multiplied(torch: Any) -> float:
+def multiplied() -> float:
     """Return the seconds of one product."""
     left, right = (torch.randn(SIZE, SIZE, device="cuda").bfloat16() for _ in range(2))
-    return best(torch, lambda: torch.matmul(left, right))
+    return best(lambda: torch.matmul(left, right))
 
 
-def best(torch: Any, work: Any) -> float:
+def best(work: Any) -> float:
     """Return the shortest mean seconds of one call, after a warm-up."""
     shortest = float("inf")
     for _ in range(6):
