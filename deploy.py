@@ -3,11 +3,12 @@
 Run by `pyinfra inventories/prod.py deploy.py` and by `flightline apply inventories/prod.py`.
 """
 
-from pyinfra.context import host
+from pyinfra.context import host, inventory
 
 from flightline.operations.preflight import hold_node, refuse_unfit_node
 from flightline.operations.reboot import reboot_when_needed
 from flightline.reboot import RebootSettings
+from flightline.serving.upstreams import reachable, upstreams
 from flightline.settings import declared
 from roles import kernel as kernel_role
 from roles import nvidia as nvidia_role
@@ -15,12 +16,18 @@ from roles.base import BaseSettings, base
 from roles.containers import ContainersSettings, containers
 from roles.cuda import CudaSettings, cuda
 from roles.fabric import FabricSettings, fabric
+from roles.gateway import GatewaySettings, gateway
+from roles.inference import InferenceSettings, inference
 from roles.kernel import KernelSettings, kernel
+from roles.models import ModelsSettings, models
 from roles.nvidia import NvidiaSettings, nvidia
+from roles.pki import PkiSettings, pki
 
 kernel_settings = declared(host.data, "kernel", KernelSettings)
 nvidia_settings = declared(host.data, "nvidia", NvidiaSettings)
 reboot_settings = declared(host.data, "reboot", RebootSettings)
+models_settings = declared(host.data, "models", ModelsSettings)
+serving_address = host.data.get("serving_address")
 
 hold_node(name="Hold the node's lock")
 refuse_unfit_node(name="Refuse a node that cannot be worked on")
@@ -47,3 +54,16 @@ reboot_when_needed(
 cuda(settings=declared(host.data, "cuda", CudaSettings))
 fabric(settings=declared(host.data, "fabric", FabricSettings))
 containers(settings=declared(host.data, "containers", ContainersSettings))
+
+pki(settings=declared(host.data, "pki", PkiSettings), node=host.name, address=serving_address)
+models(settings=models_settings)
+inference(
+    settings=declared(host.data, "inference", InferenceSettings),
+    first_served={each.name: each.first_served for each in models_settings.models},
+)
+gateway(
+    settings=declared(host.data, "gateway", GatewaySettings),
+    node=host.name,
+    address=serving_address,
+    upstreams=reachable(upstreams(inventory), host.name),
+)

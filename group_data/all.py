@@ -13,8 +13,12 @@ from roles.base.settings import BaseSettings
 from roles.containers.settings import ContainersSettings
 from roles.cuda.settings import CudaSettings
 from roles.fabric.settings import FabricSettings
+from roles.gateway.settings import GatewaySettings
+from roles.inference.settings import InferenceSettings
 from roles.kernel.settings import KernelSettings
+from roles.models.settings import ModelsSettings
 from roles.nvidia.settings import NvidiaSettings
+from roles.pki.settings import PkiSettings
 
 base = BaseSettings()
 kernel = KernelSettings()
@@ -22,4 +26,8 @@ nvidia = NvidiaSettings()
 cuda = CudaSettings()
 fabric = FabricSettings()
 containers = ContainersSettings()
+pki = PkiSettings()
+models = ModelsSettings()
+inference = InferenceSettings()
+gateway = GatewaySettings()
 reboot = RebootSettings()

@@ -1,0 +1,14 @@
+"""Models on the node: fetched, verified against their manifest, never half visible."""
+
+from __future__ import annotations
+
+from pyinfra.api.deploy import deploy
+
+from roles.models.settings import ModelSettings, ModelsSettings, ModelVersion
+
+__all__ = ["ModelSettings", "ModelVersion", "ModelsSettings", "models"]
+
+
+@deploy("Models")
+def models(settings: ModelsSettings) -> None:
+    """The declared versions are on the node, verified, and each model has a current one."""
