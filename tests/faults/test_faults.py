@@ -2,9 +2,9 @@
 
 Without a node, this proves that each check has a fault. With FLIGHTLINE_FAULT_NODE naming a
 converged node of inventories/lab.py (or of FLIGHTLINE_FAULT_INVENTORY), each fault is done to it
-and mended again. The node is left as it was found. Several names, with commas, are for as many
-workers of pytest-xdist: one node each. Faults that no lab node can have are judged on recorded
-machines: test_recorded.py.
+and mended again: one of each role at a time, and each alone where that goes wrong. The node is
+left as it was found. Several names, with commas, are for as many workers of pytest-xdist: one node
+each. Faults that no lab node can have are judged on recorded machines: test_recorded.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,12 @@ FAULTS: dict[str, dict[str, Any]] = {
     for name, fault in (yaml.safe_load(path.read_text()) or {}).items()
 }
 CHECKS = {each.id: each for each in all_checks()}
+ROLES = sorted({each.role for each in CHECKS.values()})
 LIVE = [name for name in CHECKS if "machine" not in FAULTS.get(name, {})]
+BY_ROLE = [[name for name in LIVE if CHECKS[name].role == role] for role in ROLES]
+ROUNDS = [tuple(filter(None, together)) for together in zip_longest(*BY_ROLE)]
+"""Faults that are done together: one of each role. One audit judges all of them, and exactly these
+checks must be red."""
 NODES = [name for name in os.environ.get("FLIGHTLINE_FAULT_NODE", "").split(",") if name]
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 INVENTORY = os.environ.get("FLIGHTLINE_FAULT_INVENTORY", "inventories/lab.py")
@@ -108,21 +114,40 @@ def node() -> Iterator[Driver]:
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("name", LIVE)
-def test_a_fault_turns_exactly_its_check_red(node: Driver, name: str) -> None:
-    fault = FAULTS[name]
-    outcome = node.before[name][0]  # not-applicable here: the fault makes it apply, then fail
+@pytest.mark.parametrize("names", ROUNDS, ids=",".join)
+def test_faults_turn_exactly_their_checks_red(node: Driver, names: tuple[str, ...]) -> None:
+    troubles = _tried(node, names)
+    if troubles and len(names) > 1:  # which of them, or only all of them together?
+        alone = {name: _tried(node, (name,)) for name in names}
+        troubles += [f"{name} alone: {each}" for name, found in alone.items() for each in found]
+    assert not troubles, "\n".join(troubles)
+
+
+def _tried(node: Driver, names: tuple[str, ...]) -> list[str]:
+    """Do these faults, audit, mend them, audit; return what was not as it should be."""
+    troubles, done, alarms = [], [], {}
     try:
-        status, said = node.sh(fault["break"])
-        assert status == 0, f"the fault could not be done: {said}"
+        for name in names:
+            status, said = node.sh(FAULTS[name]["break"])
+            done.append(name)
+            if status:
+                troubles.append(f"the fault {name} could not be done: {said}")
         alarms = _alarms(node.audit())
     finally:
-        status, said = node.sh(fault["mend"])
-    assert status == 0, f"the fault could not be mended: {said}"
-    after = node.audit(name)[name]
-    assert set(alarms) == {name}, alarms
-    assert alarms[name].startswith("fail: "), alarms
-    assert after[0] == outcome, f"still red after mending: {after[1]}"
+        for name in reversed(done):
+            status, said = node.sh(FAULTS[name]["mend"])
+            if status:
+                troubles.append(f"the fault {name} could not be mended: {said}")
+    troubles += [f"{name} is not red" for name in names if name not in alarms]
+    troubles += [
+        f"{name} is red: {why}"
+        for name, why in alarms.items()
+        if name not in names or not why.startswith("fail: ")
+    ]
+    after = node.audit(*names)
+    # not-applicable before: the fault made it apply, then fail
+    wrong = [name for name in names if after[name][0] != node.before[name][0]]
+    return [*troubles, *(f"{name} is not mended: {after[name][1]}" for name in wrong)]
 
 
 @pytest.mark.lab
