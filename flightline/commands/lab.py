@@ -121,11 +121,12 @@ def _described(node: Node | LightNode) -> dict[str, Any]:
         "serial_log": str(node.door.serial_log),
     }
     if isinstance(node, LightNode):
-        shared = dict.fromkeys(("address", "memory_mib", "cpus"))
+        shared = dict.fromkeys(("address", "gateway_port", "memory_mib", "cpus"))
         return {**known, **shared, "accelerator": "none", "origin": "container"}
     return {
         **known,
         "address": node.address,
+        "gateway_port": node.gateway_port,
         "memory_mib": node.memory_mib,
         "cpus": node.cpus,
         "accelerator": "kvm" if "kvm" in node.accelerator else "emulated",
@@ -138,13 +139,23 @@ def _print_table(nodes: list[dict[str, Any]]) -> None:
         _say("no nodes; run `flightline lab up`")
         return
     table = Table(
-        "node", "suite", "state", "ssh", "second network", "memory", "cpus", "started", box=None
+        "node",
+        "suite",
+        "state",
+        "ssh",
+        "gateway",
+        "second network",
+        "memory",
+        "cpus",
+        "started",
+        box=None,
     )
     for node in nodes:
         memory = f"{node['memory_mib']} MiB" if node["memory_mib"] else "shared"
         table.add_row(
             node["name"], node["suite"], "running" if node["running"] else "stopped",
-            f"127.0.0.1:{node['ssh_port']}", node["address"] or "none", memory,
+            f"127.0.0.1:{node['ssh_port']}", str(node["gateway_port"] or "none"),
+            node["address"] or "none", memory,
             str(node["cpus"] or "shared"), f"{node['origin']}, {node['seconds_to_start']} s",
         )  # fmt: skip
     Console().print(table)

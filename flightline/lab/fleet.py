@@ -87,7 +87,7 @@ def _started(node: Node, image: Image, source: Template | None, say: Say) -> Nod
     for before in state.nodes():
         if before.name == node.name:
             _off(before)
-    node = replace(node, ssh_port=ports.kept_or_free(node.ssh_port), seconds=0)
+    node = _with_ports(replace(node, seconds=0))
     node.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (node.folder / "host_key").exists():
         keys.generate(node.folder / "host_key", f"root@{node.name}")
@@ -106,6 +106,15 @@ def _started(node: Node, image: Image, source: Template | None, say: Say) -> Nod
     state.record(ready)
     say(f"{ready.name} is up ({ready.origin}, {ready.seconds} s)")
     return ready
+
+
+def _with_ports(node: Node) -> Node:
+    """Return the node with the ports that it had, where they are free."""
+    return replace(
+        node,
+        ssh_port=ports.kept_or_free(node.ssh_port),
+        gateway_port=ports.kept_or_free(node.gateway_port),
+    )
 
 
 def _off(node: Node) -> None:
@@ -147,6 +156,7 @@ def _blank(suite: str, number: int, image: Image, shape: Shape, segment: int) ->
     return Node(
         state.name_of(suite, number), suite, number, ports.free_tcp(), segment, str(image.folder),
         shape.accelerator, shape.memory_mib, shape.cpus, pid=0, started=None, origin="", seconds=0,
+        gateway_port=ports.free_tcp(),
     )  # fmt: skip
 
 

@@ -40,7 +40,11 @@ def running_nodes() -> list[tuple[str, dict[str, Any]]]:
 
 
 def data_of(node: Node | LightNode) -> dict[str, Any]:
-    """Return the pyinfra data that reaches a node: port, user, key, pinned host key, sudo."""
+    """Return the pyinfra data that reaches a node: port, user, key, pinned host key, sudo.
+
+    And, for a virtual machine, where other nodes reach it: its address on the second network.
+    """
+    serving = {"serving_address": node.address} if isinstance(node, Node) else {}
     return {
         "ssh_hostname": "127.0.0.1",
         "ssh_port": node.ssh_port,
@@ -49,4 +53,5 @@ def data_of(node: Node | LightNode) -> dict[str, Any]:
         "ssh_known_hosts_file": str(node.door.known_hosts),
         "ssh_strict_host_key_checking": "yes",
         "_sudo": True,
+        **serving,
     }

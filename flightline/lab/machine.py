@@ -13,6 +13,7 @@ from pathlib import Path
 from flightline.errors import FlightlineError
 from flightline.lab.monitor import MonitorError, monitor_of
 
+GATEWAY_PORT = 8443  # GatewaySettings.port, unless a group says otherwise
 START_SECONDS = 30  # until QEMU offers its monitor: 0.2 s measured
 
 
@@ -40,6 +41,8 @@ class Machine:
     segment_port: int
     """UDP port of the multicast group that is the second network."""
     mac: str
+    gateway_port: int = 0
+    """Port of 127.0.0.1 that leads to the node's gateway; 0: none, as in a template."""
 
     @property
     def monitor(self) -> Path:
@@ -92,7 +95,7 @@ def command_line(machine: Machine, *, shared: bool, incoming: bool) -> list[str]
             "-drive",
             f"file={_escaped(machine.disk)},if=virtio,format=qcow2,cache=unsafe,discard=unmap",
         ),
-        *("-netdev", f"user,id=uplink,hostfwd=tcp:127.0.0.1:{machine.ssh_port}-:22"),
+        *("-netdev", _uplink(machine)),
         *("-device", "virtio-net-pci,netdev=uplink,romfile="),
         *(
             "-netdev",
@@ -174,12 +177,20 @@ def _why_not(machine: Machine, ended: bool) -> str:
     said = machine.qemu_log.read_text(errors="replace").strip().splitlines()
     if any("host forwarding" in line for line in said):
         return (
-            f"{machine.name}: port {machine.ssh_port} of 127.0.0.1 is in use by another program; "
+            f"{machine.name}: port {machine.ssh_port} or {machine.gateway_port} of 127.0.0.1 is in "
+            "use by another program; "
             f"run `flightline lab reset {machine.name}` to choose another."
         )
     silent = "it ended" if ended else f"it offers no monitor after {START_SECONDS} s"
     why = said[-1] if said else silent
     return f"{machine.name}: QEMU did not start: {why} (log: {machine.qemu_log})."
+
+
+def _uplink(machine: Machine) -> str:
+    """Return the way out, and in from 127.0.0.1 alone; no part of a saved state."""
+    ways_in = {22: machine.ssh_port, GATEWAY_PORT: machine.gateway_port}
+    forwards = (f"hostfwd=tcp:127.0.0.1:{port}-:{to}" for to, port in ways_in.items() if port)
+    return ",".join(("user,id=uplink", *forwards))
 
 
 def _ram(machine: Machine, shared: bool) -> str:

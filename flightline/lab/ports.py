@@ -14,7 +14,10 @@ def free_tcp() -> int:
 
 
 def kept_or_free(port: int) -> int:
-    """Return the TCP port of 127.0.0.1 if nobody listens on it, else another one that is free."""
+    """Return the TCP port of 127.0.0.1 if nobody listens on it, else another one that is free.
+
+    0 stands for any.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as end:
         # As QEMU binds it: connections of before that are still closing do not count.
         end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -22,7 +25,8 @@ def kept_or_free(port: int) -> int:
             end.bind(("127.0.0.1", port))
         except OSError:
             return free_tcp()
-        return port
+        kept: int = end.getsockname()[1]
+        return kept
 
 
 def free_udp() -> int:

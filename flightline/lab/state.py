@@ -44,6 +44,8 @@ class Node:
     """"clone" of the saved template, or "cold" boot."""
     seconds: float
     """How long it took until the node answered over SSH as itself; 0 before it has."""
+    gateway_port: int = 0
+    """Port of 127.0.0.1 that leads to the node's gateway; 0 for a node started before 0.3.0."""
 
     @property
     def folder(self) -> Path:
@@ -77,6 +79,7 @@ class Node:
         return Machine(
             self.name, self.folder, shape, self.folder / "disk.qcow2", None,
             self.ssh_port, self.segment_port, mac_of(self.suite, self.number),
+            self.gateway_port,
         )  # fmt: skip
 
 
