@@ -15,6 +15,7 @@ from flightline.errors import FlightlineError
 from flightline.lab import fleet, mirror, state
 from flightline.lab.light import fleet as light_fleet
 from flightline.lab.light.node import LightNode
+from flightline.lab.serving import stand
 from flightline.lab.state import Node
 
 
@@ -100,9 +101,24 @@ def reset(names: tuple[str, ...], everything: bool) -> None:
 @command.command()
 @click.option("--purge", is_flag=True, help="Also remove the cached images, templates and keys.")
 def down(purge: bool) -> None:
-    """Stop every node and remove its disk."""
+    """Stop every node and remove its disk; take back what `serve` offers."""
+    if stand.stop(forget=True):
+        _say("nothing is offered to serve with any more")
     gone = len(light_fleet.down(_say)) + len(fleet.down(_say, purge=purge))
     _say(f"{gone} nodes stopped and removed" + ("; the cache is empty" if purge else ""))
+
+
+@command.command()
+def serve() -> None:
+    """Offer the nodes what serving takes: a registry, an engine's image, a mirror, a tiny model.
+
+    From then on inventories/lab.py declares that every node serves the model through its gateway,
+    and `flightline apply inventories/lab.py` makes it so; `flightline lab down` takes it back.
+    """
+    now = stand.start(_say)
+    _say(f"image {now.image}")
+    for version in now.versions:
+        _say(f"model {now.model} {version} at {now.source(version)}")
 
 
 def _say(line: str) -> None:

@@ -22,6 +22,12 @@ TO_BUILD = {
     "apt-config": "apt",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
+TO_SERVE = {
+    "docker-registry": "docker-registry",
+    "nginx": "nginx",
+    "skopeo": "skopeo",
+    "umoci": "umoci",
+}
 TO_BUILD_WITHOUT_ROOT = {"newuidmap": "uidmap"}
 
 # Debian keeps administrators' programs out of an ordinary user's PATH.
