@@ -94,11 +94,13 @@ def _running(was: Daemon | None, config: Path, content: str, command: list[str])
             start_new_session=True, env={**os.environ, "PATH": programs.SEARCHED},
         )  # fmt: skip
     daemon = replace(daemon, pid=process.pid, started=machine.started(process.pid))
-    _wait_until_open(daemon, process, log)
+    _wait_until_open(daemon, process, command[0], log)
     return daemon
 
 
-def _wait_until_open(daemon: Daemon, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_open(
+    daemon: Daemon, process: subprocess.Popen[bytes], name: str, log: Path
+) -> None:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", daemon.port), 1):
@@ -107,6 +109,6 @@ def _wait_until_open(daemon: Daemon, process: subprocess.Popen[bytes], log: Path
     stop(daemon)
     said = log.read_text(errors="replace").strip().splitlines()
     raise FlightlineError(
-        f"{process.args[0]} does not serve on 127.0.0.1:{daemon.port} "  # type: ignore[index]
+        f"{name} does not serve on 127.0.0.1:{daemon.port} "
         f"({said[-1] if said else 'it said nothing'}; log: {log})."
     )

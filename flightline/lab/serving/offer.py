@@ -71,8 +71,8 @@ def offered() -> Offer | None:
         return None
     try:
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        daemons = {name: Daemon(**fields.pop(name)) for name in ("registry", "mirror")}
-        return Offer(**daemons, **fields)
+        registry, mirror = (Daemon(**fields.pop(name)) for name in ("registry", "mirror"))
+        return Offer(registry=registry, mirror=mirror, **fields)
     except (ValueError, KeyError, TypeError) as error:
         raise FlightlineError(
             f"{path} is not the record of an offer ({error}); remove it and run "
