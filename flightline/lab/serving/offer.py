@@ -59,6 +59,16 @@ class Offer:
         """Whether registry and mirror both run."""
         return self.registry.is_running and self.mirror.is_running
 
+    @property
+    def authority_folder(self) -> Path:
+        """The folder of the authority that signs the lab's certificates."""
+        return folder() / "authority"
+
+    @property
+    def keys_file(self) -> Path:
+        """The file of the lab's API keys: hashes."""
+        return folder() / "keys.yaml"
+
     def source(self, version: str) -> str:
         """Return the address that a node fetches a version of the model from."""
         return f"http://{self.mirror.seen_by_nodes}/{self.model}/{version}"
@@ -100,13 +110,3 @@ def folder() -> Path:
     path = places.state() / "serving"
     path.mkdir(exist_ok=True, mode=0o700)
     return path
-
-
-def authority_folder() -> Path:
-    """Return the folder of the authority that signs the lab's certificates."""
-    return folder() / "authority"
-
-
-def keys_file() -> Path:
-    """Return the file of the lab's API keys: hashes."""
-    return folder() / "keys.yaml"
