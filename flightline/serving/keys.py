@@ -160,6 +160,17 @@ def read(path: Path) -> tuple[Key, ...]:
         raise FlightlineError(f"{path}: is not UTF-8 text; {_RESTORE}.") from None
 
 
+def warnings(path: Path) -> tuple[str, ...]:
+    """Return a sentence where there is no keys file; raises FlightlineError for a broken one."""
+    try:
+        read(path)
+    except FileNotFoundError:
+        return (
+            f"{path.name} is not there, so no key is accepted; make one with `flightline key add`.",
+        )
+    return ()
+
+
 def write(path: Path, keys: Iterable[Key]) -> None:
     """Put the keys in place, whole or not at all, readable by their owner alone."""
     write_atomically(path, dumps(keys), mode=0o600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -86,6 +87,15 @@ class AuditLogSettings(Settings):
     siem: SiemSettings | None = None
     """The site's collector. None: the log stays on the node, where whoever is root can change
     it."""
+
+    def warnings(self, today: datetime.date) -> tuple[str, ...]:  # noqa: ARG002 - the base's
+        """Return what is allowed and unwise."""
+        if not self.prompt_bytes:
+            return ()
+        return (
+            f"audit_log.prompt_bytes is {self.prompt_bytes}, so the audit log keeps what users ask: "
+            "personal data, for which you need a legal basis, notice to the users, and deletion.",
+        )
 
 
 class PromptSettings(Settings):

@@ -14,7 +14,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from flightline import project
+from flightline.serving import keys
 from flightline.settings import Settings
+from roles.gateway.log_settings import AuditLogSettings, PromptSettings
 
 Role = Literal["data_scientist", "admin"]
 
@@ -144,6 +147,12 @@ class GatewaySettings(Settings):
     stop_seconds. False, the default: it takes effect at the next start, and the audit says so.
     Configuration, keys and certificates need no restart."""
 
+    audit_log: AuditLogSettings = AuditLogSettings()
+    """What is kept of each request, how long, and where it is sent."""
+
+    prompt: PromptSettings = PromptSettings()
+    """The prompt that the gateway must answer at acceptance, and how fast."""
+
     @field_validator("address")
     @classmethod
     def _is_address(cls, value: str) -> str:
@@ -185,13 +194,19 @@ class GatewaySettings(Settings):
             )
         return self
 
-    def warnings(self, today: datetime.date) -> tuple[str, ...]:  # noqa: ARG002 - the base's
-        """Return what is allowed and unwise."""
+    def warnings(self, today: datetime.date) -> tuple[str, ...]:
+        """Return what is allowed and unwise; raises FlightlineError for a broken keys file."""
+        if not (self.enabled and self.public):
+            return ()
+        file = project.root() / self.keys_file
+        return (*self._of_memory(), *self.audit_log.warnings(today), *keys.warnings(file))
+
+    def _of_memory(self) -> tuple[str, ...]:
         memory_gib = self.max_connections * self.max_request_kib / 1024**2
-        if self.enabled and memory_gib > 16:
-            return (
-                f"GatewaySettings: {self.max_connections} connections with bodies of "
-                f"{self.max_request_kib} KiB may take {memory_gib:.0f} GiB of memory; lower "
-                "max_connections or max_request_kib where the engines need it.",
-            )
-        return ()
+        if memory_gib <= 16:
+            return ()
+        return (
+            f"{self.max_connections} connections with bodies of {self.max_request_kib} KiB may "
+            f"take {memory_gib:.0f} GiB of memory; lower max_connections or max_request_kib where "
+            "the engines need it.",
+        )
