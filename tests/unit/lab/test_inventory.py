@@ -41,6 +41,14 @@ def test_every_running_node_comes_with_its_key_and_its_pinned_host_key(
     assert Path(hosts["node-1"]["ssh_key"]).is_file()
 
 
+def test_every_virtual_node_says_where_other_nodes_reach_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(state, "nodes", lambda: TWO)
+    addresses = [data["serving_address"] for _, data in inventory.running_nodes()]
+    assert addresses == ["10.88.0.11", "10.88.0.12"]
+
+
 def test_the_variable_limits_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "nodes", lambda: TWO)
     monkeypatch.setenv("FLIGHTLINE_LAB_NODES", "node-2")

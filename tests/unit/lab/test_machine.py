@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from flightline.lab import machine
@@ -21,6 +22,16 @@ def test_ssh_is_forwarded_from_loopback_only(tmp_path: Path) -> None:
     line = machine.command_line(node(tmp_path), shared=False, incoming=False)
     assert "user,id=uplink,hostfwd=tcp:127.0.0.1:2222-:22" in line
     assert not any("0.0.0.0" in part and "230.0.0.1" not in part for part in line)
+
+
+def test_the_gateway_is_reached_through_loopback_and_a_template_needs_no_port(
+    tmp_path: Path,
+) -> None:
+    with_gateway = replace(node(tmp_path), gateway_port=4444)
+    line = machine.command_line(with_gateway, shared=False, incoming=False)
+    ways_in = "hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=tcp:127.0.0.1:4444-:8443"
+    assert f"user,id=uplink,{ways_in}" in line
+    assert "8443" not in " ".join(machine.command_line(node(tmp_path), shared=True, incoming=False))
 
 
 def test_a_machine_may_reboot_itself(tmp_path: Path) -> None:

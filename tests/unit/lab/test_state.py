@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -33,6 +34,15 @@ def recorded(node: Node) -> Node:
 
 def test_a_record_is_read_back_as_written() -> None:
     assert state.node_named(recorded(NODE).name) == NODE
+
+
+def test_a_record_from_before_nodes_had_gateways_is_still_read() -> None:
+    node = recorded(replace(NODE, gateway_port=4444))
+    path = node.folder / "node.json"
+    fields = json.loads(path.read_text())
+    del fields["gateway_port"]
+    path.write_text(json.dumps(fields))
+    assert state.node_named(node.name) == NODE
 
 
 def test_a_process_that_is_gone_is_a_node_that_does_not_run() -> None:
