@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,12 @@ class Offer:
     @property
     def authority_folder(self) -> Path:
         """The folder of the authority that signs the lab's certificates."""
-        return folder() / "authority"
+        return places.state() / "authority"
 
     @property
     def keys_file(self) -> Path:
         """The file of the lab's API keys: hashes."""
-        return folder() / "keys.yaml"
+        return places.state() / "keys.yaml"
 
     def source(self, version: str) -> str:
         """Return the address that a node fetches a version of the model from."""
@@ -96,8 +97,11 @@ def write(offer: Offer) -> None:
 
 
 def forget() -> None:
-    """Hold that there is no record."""
+    """Hold that nothing is kept: neither the record nor images, models, authority and keys."""
     record().unlink(missing_ok=True)
+    (places.state() / "keys.yaml").unlink(missing_ok=True)
+    for path in (places.state() / "authority", folder()):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def record() -> Path:

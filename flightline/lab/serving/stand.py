@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,7 +51,6 @@ def stop(*, forget: bool) -> bool:
             daemons.stop(each)
         if forget:
             offer.forget()
-            shutil.rmtree(offer.folder())
         return bool(ran)
 
 
