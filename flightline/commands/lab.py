@@ -15,7 +15,7 @@ from flightline.errors import FlightlineError
 from flightline.lab import fleet, mirror, state
 from flightline.lab.light import fleet as light_fleet
 from flightline.lab.light.node import LightNode
-from flightline.lab.serving import stand
+from flightline.lab.serving import offered, stand
 from flightline.lab.state import Node
 
 
@@ -67,6 +67,7 @@ def status(form: str) -> None:
         click.echo(json.dumps(described, indent=2))
     else:
         _print_table(described)
+        _tell_offer()
     raise SystemExit(2 if not nodes else 0 if all(node.is_running for node in nodes) else 1)
 
 
@@ -148,6 +149,13 @@ def _described(node: Node | LightNode) -> dict[str, Any]:
         "accelerator": "kvm" if "kvm" in node.accelerator else "emulated",
         "origin": node.origin,
     }
+
+
+def _tell_offer() -> None:
+    offer = offered()
+    if offer is not None:
+        runs = "" if offer.is_running else "; it does not run, `flightline lab serve` starts it"
+        _say(f"offered to serve with: {offer.image}, {offer.source('...')}{runs}")
 
 
 def _print_table(nodes: list[dict[str, Any]]) -> None:

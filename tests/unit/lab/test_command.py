@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from flightline.commands.lab import command
 from flightline.lab import machine, state
+from flightline.lab.serving import Offer, offer
+from flightline.lab.serving.offer import Daemon
 from flightline.lab.state import Node
 
 NODE = Node(
@@ -76,3 +78,23 @@ def test_more_nodes_than_memory_are_refused_with_what_fits(monkeypatch: pytest.M
     done = lab("up", "--nodes", "32", "--memory-mib", "65536")
     assert done.exit_code == 2
     assert "ask for at most" in done.stderr
+
+
+def test_status_says_what_is_offered_and_that_it_does_not_run() -> None:
+    offer.write(Offer(Daemon(5001), Daemon(8001), "engine", "sha256:0", "tiny", {"1": "0"}))
+    said = lab("status").stderr
+    assert "10.0.2.2:5001/engine@sha256:0" in said
+    assert "does not run, `flightline lab serve` starts it" in said
+
+
+def test_serve_without_its_programs_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flightline.lab.programs.SEARCHED", "/nowhere")
+    done = lab("serve")
+    assert done.exit_code == 2
+    assert "apt-get install docker-registry nginx skopeo umoci" in done.stderr
+
+
+def test_down_takes_back_what_is_offered() -> None:
+    offer.write(Offer(Daemon(5001), Daemon(8001), "engine", "sha256:0", "tiny", {"1": "0"}))
+    assert lab("down").exit_code == 0
+    assert not offer.record().exists()
