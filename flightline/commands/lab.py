@@ -162,23 +162,14 @@ def _print_table(nodes: list[dict[str, Any]]) -> None:
     if not nodes:
         _say("no nodes; run `flightline lab up`")
         return
-    table = Table(
-        "node",
-        "suite",
-        "state",
-        "ssh",
-        "gateway",
-        "second network",
-        "memory",
-        "cpus",
-        "started",
-        box=None,
-    )
+    # The ports are 127.0.0.1's.
+    titles = ("node", "suite", "state", "ssh", "gateway", "address", "memory", "cpus", "started")
+    table = Table(*titles, box=None)
     for node in nodes:
         memory = f"{node['memory_mib']} MiB" if node["memory_mib"] else "shared"
         table.add_row(
             node["name"], node["suite"], "running" if node["running"] else "stopped",
-            f"127.0.0.1:{node['ssh_port']}", str(node["gateway_port"] or "none"),
+            str(node["ssh_port"]), str(node["gateway_port"] or "none"),
             node["address"] or "none", memory,
             str(node["cpus"] or "shared"), f"{node['origin']}, {node['seconds_to_start']} s",
         )  # fmt: skip
