@@ -13,7 +13,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -177,15 +177,15 @@ def write(path: Path, keys: Iterable[Key]) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the folder of a keys file, so that two commands at once do not lose a key.
+def locked(*paths: Path) -> Iterator[None]:
+    """Hold the folders of keys files, so that two commands at once neither lose nor revive a key.
 
     The lock is on the folder: the file itself is replaced by each change.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        for parent in sorted({path.parent.resolve() for path in paths}):
+            parent.mkdir(parents=True, exist_ok=True)
+            folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, folder)
+            fcntl.flock(folder, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(folder)
