@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pyinfra.api.deploy import deploy
 
 from flightline.serving.upstreams import Upstream
+from roles.gateway.operations import gateway_configured, gateway_installed, gateway_running
 from roles.gateway.settings import GatewaySettings
 
 __all__ = ["GatewaySettings", "gateway"]
@@ -21,3 +22,14 @@ def gateway(
     `upstreams`: the services of all nodes that this gateway can reach, its own included.
     `address`: where gateways of other nodes reach this node's engines; None: they do not.
     """
+    if not settings.enabled:
+        return
+    gateway_installed(name="Install HAProxy")
+    gateway_configured(
+        name="Write the gateway's configuration",
+        settings=settings,
+        node=node,
+        address=address,
+        upstreams=upstreams,
+    )
+    gateway_running(name="Run the gateway")

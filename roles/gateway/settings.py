@@ -21,8 +21,9 @@ from roles.gateway.log_settings import AuditLogSettings, PromptSettings
 
 Role = Literal["data_scientist", "admin"]
 
+_STEP = "[A-Za-z_][A-Za-z0-9_-]*"
 # A claim as JSON path: role, realm_access.roles.
-Claim = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$")]  # fmt: skip
+Claim = Annotated[str, StringConstraints(pattern=rf"^{_STEP}(\.{_STEP})*$")]
 # What stands in HAProxy's configuration inside quotes.
 Plain = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,:;=/@~+-]+$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$")]

@@ -1,0 +1,118 @@
+"""The role's files on one node, and what runs when they change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from flightline import project
+from flightline.errors import FlightlineError
+from flightline.operations.bundle import Absent, Directory, File, Hook, Item
+from flightline.serving import layout
+from flightline.serving.upstreams import Upstream
+from flightline.templates import render
+from roles.gateway import backends, keys
+from roles.gateway.config import JWT_KEY, config, connections
+from roles.gateway.settings import GatewaySettings, JwtSettings
+
+UNIT = f"/etc/systemd/system/{layout.GATEWAY_UNIT}"
+STATE_FOLDER = layout.GATEWAY_STATE.rpartition("/")[0]
+PACKAGES = ("haproxy", "socat")
+"""socat speaks to HAProxy's socket, for gateway-ctl."""
+
+# Files that the staged configuration names may be staged beside it: they are read there.
+_VALIDATE = """\
+trial={staged}.trial; cp {staged} "$trial"
+for new in {staged%/*/*}/*/keys.map {staged%/*/*}/*/jwt.pem; do
+    if [ -f "$new" ]; then sed -i "s|/etc/flightline/gateway/${new##*/}|$new|g" "$trial"; fi
+done
+haproxy -c -q -f "$trial"; said=$?; rm -f "$trial"; exit "$said"
+""".replace("{staged%/*/*}", '"${staged%/*/*}"')
+
+_RUNS = f"systemctl -q is-active {layout.GATEWAY_UNIT}"
+_RELOAD = f"if {_RUNS} && [ -x {layout.GATEWAY_CTL} ]; then {layout.GATEWAY_CTL} reload; fi"
+_RESTART = f"if {_RUNS}; then systemctl restart {layout.GATEWAY_UNIT}; fi"
+
+
+def items(
+    settings: GatewaySettings, node: str, address: str | None, upstreams: Sequence[Upstream]
+) -> tuple[Item, ...]:
+    """Return every path of the gateway itself; raises FlightlineError for what cannot work."""
+    doors = backends.doors(upstreams, node, address)
+    # a connection takes two files, its own and the engine's; HAProxy's own are far below the rest
+    files = max(65_536, 2 * connections(settings, doors) + 4096)
+    return (
+        Directory(layout.GATEWAY, mode="700"),
+        Directory(STATE_FOLDER, mode="700"),
+        _program(layout.GATEWAY_CTL),
+        _program(layout.GATEWAY_CERTIFICATES_LOAD),
+        _jwt_key(settings.jwt),
+        File(
+            layout.GATEWAY_CONFIG,
+            config(settings, node, address, upstreams),
+            mode="600",
+            validate=_VALIDATE,
+        ),
+        File(UNIT, render(f"gateway{UNIT}.j2", layout=layout, settings=settings, files=files)),
+    )
+
+
+def hooks(settings: GatewaySettings) -> tuple[Hook, ...]:
+    """Return what runs after the moves, in this order: keys are loaded by keys.hooks."""
+    return (
+        Hook("systemctl daemon-reload", (UNIT,)),
+        *((Hook(_RESTART, (UNIT,)),) if settings.restart_allowed else ()),
+        Hook(_RELOAD, (layout.GATEWAY_CONFIG, JWT_KEY)),
+        *keys.hooks(),
+    )
+
+
+def _program(path: str) -> File:
+    return File(path, render(f"gateway{path}.j2", layout=layout), "755", validate="sh -n {staged}")
+
+
+def _jwt_key(jwt: JwtSettings | None) -> Item:
+    return Absent(JWT_KEY) if jwt is None else File(JWT_KEY, public_key(jwt))
+
+
+def public_key(jwt: JwtSettings) -> str:
+    """Return the provider's key; raises FlightlineError when it is not there or does not fit."""
+    path = project.root() / jwt.key_file
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FlightlineError(
+            f"{path} cannot be read ({error}); put the identity provider's public key there, PEM "
+            "(JwtSettings.key_file)."
+        ) from None
+    if "PRIVATE KEY" in text:
+        raise FlightlineError(
+            f"{path} holds a private key; a gateway needs the public one alone: extract it with "
+            f"`openssl pkey -in {jwt.key_file} -pubout` (JwtSettings.key_file)."
+        )
+    _refuse_other_kind(jwt, text, str(path))
+    return text
+
+
+def _refuse_other_kind(jwt: JwtSettings, text: str, path: str) -> None:
+    try:
+        key = load_pem_public_key(text.encode("ascii"))
+    except ValueError:
+        raise FlightlineError(
+            f"{path} is no public key in PEM; convert it with `openssl pkey -pubin -inform DER` "
+            "or take it from the provider's certificate (JwtSettings.key_file)."
+        ) from None
+    if isinstance(key, rsa.RSAPublicKey):
+        kind = "RS256"
+    elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":
+        kind = "ES256"
+    else:
+        kind = f"neither ({re.sub('^_', '', type(key).__name__)})"
+    if kind != jwt.algorithm:
+        raise FlightlineError(
+            f"{path} is a key for {kind}, and JwtSettings.algorithm is {jwt.algorithm}; set the "
+            "algorithm that the identity provider signs with, and its key."
+        )

@@ -1,0 +1,98 @@
+"""The role's operations: packages, files, units."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from flightline.errors import FlightlineError, NodeRefused
+from flightline.facts.node import NodeFacts, node_of
+from flightline.operations.bundle import bundle
+from flightline.operations.packages import installed
+from flightline.operations.refusal import Refusal
+from flightline.operations.services import Service, services
+from flightline.serving import layout
+from flightline.serving.upstreams import Upstream
+from roles.gateway import files, keys
+from roles.gateway.facts import Found, Ground
+from roles.gateway.settings import GatewaySettings
+
+OLDEST = (2, 6)
+"""HAProxy 2.6: bearer tokens, JWT and authorities that change while it runs came with 2.5
+(haproxy.org, CHANGELOG of 2.5, read 2026-11-21), which is no long-term release."""
+
+# Systems whose own package is older: Ubuntu 22.04 and the RHEL 9 family have 2.4.
+_OLD_SYSTEMS = {"ubuntu": ("20.04", "22.04"), "rhel": ("8", "9")}
+
+
+@operation()
+def gateway_installed() -> Generator[StringCommand]:
+    """HAProxy is installed; refused where the site runs one of its own, or it would be too old.
+
+    One remote command when nothing differs.
+    """
+    names = tuple(dict.fromkeys((*files.PACKAGES, *keys.PACKAGES)))
+    found = host.get_fact(Found, names=names)
+    try:
+        if found is None:
+            raise NodeRefused("what is installed could not be read.")
+        refuse_unfit(node_of(host), found)
+    except FlightlineError as refusal:
+        yield Refusal(refusal.message)
+        return
+    if all(name in found.packages.versions for name in names):
+        host.noop(f"{len(names)} packages are installed")
+        return
+    yield from installed._inner(packages=names)
+
+
+@operation()
+def gateway_configured(
+    settings: GatewaySettings, node: str, address: str | None, upstreams: Sequence[Upstream]
+) -> Generator[StringCommand]:
+    """The gateway's files are in place, and a running gateway has loaded them.
+
+    One remote command when nothing differs.
+    """
+    try:
+        items = (*files.items(settings, node, address, upstreams), *keys.items(settings))
+    except FlightlineError as refusal:
+        yield Refusal(refusal.message)
+        return
+    yield from bundle._inner(items=items, hooks=files.hooks(settings))
+
+
+@operation()
+def gateway_running() -> Generator[StringCommand]:
+    """The gateway runs and starts at boot; the package's own unit does not.
+
+    One remote command when nothing differs.
+    """
+    units = (
+        Service("haproxy.service", running=False, enabled=False),
+        Service(layout.GATEWAY_UNIT),
+    )
+    yield from services._inner(wanted=units)
+
+
+def refuse_unfit(node: NodeFacts, found: Ground) -> None:
+    """Raise NodeRefused for a HAProxy of the site's own, and for one that is too old."""
+    if found.is_site_running:
+        raise NodeRefused(
+            "haproxy.service runs with proxies of the site's own (/etc/haproxy), and Flightline's "
+            "gateway would take its place; move them to another node, or stop and disable it."
+        )
+    family = "rhel" if node.family == "rhel" else node.distribution
+    version = node.version.partition(".")[0] if family == "rhel" else node.version
+    is_old_system = version in _OLD_SYSTEMS.get(family, ())
+    if (found.version or (OLDEST if not is_old_system else (2, 4))) < OLDEST:
+        told = ".".join(map(str, found.version)) if found.version else "2.4 or older"
+        raise NodeRefused(
+            f"{node.distribution} {node.version} has HAProxy {told}, expected at least "
+            f"{'.'.join(map(str, OLDEST))}: it can neither read bearer tokens nor change "
+            "certificates while it runs; install a newer one from a repository of the site's, or "
+            "make another node the gateway (GatewaySettings.enabled)."
+        )
