@@ -38,8 +38,8 @@ class Service(Protocol):
         """Answers 200 while the engine is ready."""
 
     @property
-    def is_entrance(self) -> bool:
-        """Whether requests enter here: false for the followers of a multi-node engine."""
+    def leader(self) -> str | None:
+        """The node where requests enter an engine over several; None: each node for itself."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def of_host(node: str, data: Any) -> Iterator[Upstream]:
     """Yield the services of one host."""
     declared = data.get("inference")
     for each in declared.engines if declared is not None else ():
-        if each.is_entrance:
+        if each.leader in (None, node):
             yield Upstream(
                 node, data.get("serving_address"), each.name, each.model, tuple(each.aliases),
                 each.port, each.grpc_port, each.health_path,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pyinfra.api.deploy import deploy
 
+from roles.inference.operations import engines_declared, engines_prepared, engines_running
 from roles.inference.settings import EngineSettings, InferenceSettings
 
 __all__ = ["EngineSettings", "InferenceSettings", "inference"]
@@ -17,3 +18,6 @@ def inference(settings: InferenceSettings, first_served: Mapping[str, str]) -> N
 
     `first_served`: for each model the version that a service without a state begins with.
     """
+    engines_prepared(name="Pull the images", settings=settings, first_served=first_served)
+    engines_declared(name="Write what runs", settings=settings, first_served=first_served)
+    engines_running(name="Run the engines", settings=settings, first_served=first_served)
