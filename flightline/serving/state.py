@@ -34,6 +34,15 @@ class Switching(Settings):
     weight: int = 0
     """Percent of the requests that the new version takes."""
 
+    canary: tuple[int, ...] = ()
+    """The percents that it is to take, one after the other, up to 100."""
+
+    hold_seconds: float = 0
+    """How long each of them is watched."""
+
+    keep_standby: bool = True
+    """Whether the version before stays ready in its slot when the switch is done."""
+
     began: str = ""
     """UTC, ISO 8601."""
 

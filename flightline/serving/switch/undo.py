@@ -1,0 +1,89 @@
+"""Undoes a switch from whichever step it had reached: what served before serves again.
+
+It begins at its own beginning each time, so that an undoing that was interrupted is simply undone
+again.
+"""
+
+from __future__ import annotations
+
+from flightline.serving.layout import WEIGHT_FULL, other
+from flightline.serving.switch import engines, steps
+from flightline.serving.switch.node import Failed, Lost
+from flightline.serving.switch.steps import Mode
+from flightline.serving.switch.targets import Service
+from flightline.serving.switch.walk import Walk, refuse_to_empty, takes_requests
+
+
+def undo(walk: Walk) -> None:
+    """Give the old version all requests, then free the new one's slot.
+
+    Weights go first, on every gateway that answers. While one gateway may still send requests to
+    the new engine, that engine goes on. Raises Failed or Lost; to be repeated then.
+    """
+    under_way = [
+        walk.fleet.targets.service(key)
+        for key in reversed(walk.plan.services)
+        if walk.states[key].switching is not None
+    ]
+    lost = [error for each in under_way for error in _weights_back(walk, each)]
+    if lost:
+        raise lost[0]
+    for service in under_way:
+        state = walk.states[service.key]
+        weight = state.switching.weight if state.switching else 0
+        walk.save(service.key, steps.at(state, steps.UNDO, weight))
+    for service in under_way:
+        _restore(walk, service)
+
+
+def _weights_back(walk: Walk, service: Service) -> list[Lost]:
+    """Send requests to the old engine, at each gateway that answers and sees it up."""
+    fleet, old, lost = walk.fleet, other(walk.new(service.key)), []
+    for gateway in fleet.targets.gateways_of(service.key):
+        try:
+            seen = fleet.servers(gateway).get(service.server(old))
+            if seen is not None and seen.is_up:
+                fleet.weigh_at(gateway, service, ((old, WEIGHT_FULL), (other(old), 0)))
+        except Lost as error:
+            lost.append(error)
+    return lost
+
+
+def _restore(walk: Walk, service: Service) -> None:
+    fleet, new = walk.fleet, walk.new(service.key)
+    if fleet.down_at(service, other(new)):
+        if walk.plan.mode.is_exclusive:
+            _empty(walk, service)
+            fleet.stop(service, new)
+        fleet.start(service, other(new), walk.plan.ready_seconds)
+    fleet.weigh(service, ((other(new), WEIGHT_FULL), (new, 0)))
+    _refuse_at_work(walk, service)
+    state, to = walk.states[service.key], walk.plan.to
+    is_standby = walk.plan.mode is Mode.ROLLBACK
+    if not is_standby and state.version(new) == to:
+        fleet.stop(service, new)
+    before = steps.undone(state, to, keep_new=is_standby)
+    targets = fleet.targets
+    if before.serving is not None:
+        command = engines.link(targets.store, targets.model, before.serving)
+        fleet.ask(service.node, "turn the link `current`", command)
+    walk.save(service.key, before)
+
+
+def _empty(walk: Walk, service: Service) -> None:
+    """Take the new engine out, since both do not fit, and wait for what it has at work."""
+    new = walk.new(service.key)
+    if not walk.plan.downtime and takes_requests(walk.fleet, service, new):
+        refuse_to_empty(walk.fleet, service)
+    walk.fleet.weigh(service, ((new, 0), (other(new), 0)))
+    _refuse_at_work(walk, service)
+
+
+def _refuse_at_work(walk: Walk, service: Service) -> None:
+    new = walk.new(service.key)
+    left = walk.fleet.wait_idle(service, new, walk.plan.drain_seconds)
+    if left:
+        raise Failed(
+            f"{service.key}: the new engine still has {left} requests at work after "
+            f"{walk.plan.drain_seconds:g} s; nothing was cut, it ends when they have"
+        )
