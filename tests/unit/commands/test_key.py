@@ -51,7 +51,7 @@ frontend clients
 SHELL = """\
 #!/bin/sh
 export FLIGHTLINE_GATEWAY_KEYS={folder}/keys.map FLIGHTLINE_GATEWAY_SOCKET={folder}/admin.sock
-exec unshare -rm sh -c 'mount --bind {folder}/lib /usr/local/lib; exec sh -c "$SSH_ORIGINAL_COMMAND"'
+exec unshare -rm sh -c 'mount --bind "$0" /usr/local/lib; eval "$SSH_ORIGINAL_COMMAND"' {folder}/lib
 """
 
 
