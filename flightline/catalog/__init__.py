@@ -1,4 +1,4 @@
-"""What is published about GPUs, drivers, CUDA, Xids and fabrics: dated data with sources.
+"""What is published about GPUs, drivers, CUDA, Xids, fabrics, models: dated data with sources.
 
 Nothing is read before it is asked for, and every file once only. `catalog.yaml` in the project adds
 or replaces entries.
@@ -10,14 +10,23 @@ import datetime
 
 from flightline.catalog.compatibility import CudaFit, runs_cuda
 from flightline.catalog.limits import specification
-from flightline.catalog.model import Collective, DriverBranch, Figure, Flavour, Gpu, Xid
-from flightline.catalog.names import one_of
+from flightline.catalog.model import (
+    Collective,
+    DriverBranch,
+    Figure,
+    Flavour,
+    Gpu,
+    PublishedModel,
+    Xid,
+)
+from flightline.catalog.names import model_of, one_of
 from flightline.catalog.records import (
     branches,
     codes,
     collectives,
     cuda_releases,
     gpus,
+    models,
     rdma_ports,
 )
 
@@ -28,6 +37,7 @@ __all__ = [
     "Figure",
     "Flavour",
     "Gpu",
+    "PublishedModel",
     "Xid",
     "branch",
     "branches",
@@ -39,6 +49,8 @@ __all__ = [
     "gpu_by_product",
     "gpus",
     "has_dtype",
+    "model",
+    "models",
     "rdma_floor",
     "rdma_ports",
     "runs_cuda",
@@ -56,6 +68,14 @@ def gpu(name: str) -> Gpu:
     Raises FlightlineError that lists the candidates, or names near to an unknown one.
     """
     return one_of(name, gpus())
+
+
+def model(name: str) -> PublishedModel:
+    """Return the model of an id ("llama-3.1-70b"), or of a part that only one has.
+
+    Raises FlightlineError that lists the candidates, or names near to an unknown one.
+    """
+    return model_of(name, models())
 
 
 def gpu_by_device(device_id: str) -> Gpu | None:

@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, tuple[type[model.Entry], str]] = {
     "sxids": (model.Xid, "code"),
     "rdma": (model.RdmaPort, "rate_gbps"),
     "collectives": (model.Collective, "gpu"),
+    "models": (model.PublishedModel, "id"),
 }
 """The record of each section, and the field that names an entry in it."""
 

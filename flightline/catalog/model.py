@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -164,3 +164,17 @@ class Collective(Entry):
     """"8 x NDR400 InfiniBand"."""
     floor: Figure
     """GB/s, busbw of all_reduce at a large fixed size."""
+
+
+class PublishedModel(Entry):
+    """The shape of a well-known model."""
+
+    id: str
+    """"llama-3.1-70b": what commands call it."""
+    name: str
+    parameters: int = Field(gt=0)
+    """The published count."""
+    config: dict[str, Any]
+    """The fields of its own config.json that decide how much memory it takes."""
+    source: str
+    date: datetime.date

@@ -1,4 +1,4 @@
-"""Finding a GPU by what people type: id, device id, product name, or the beginning of one."""
+"""Finding a GPU or a model by what people type: id, name, or the beginning of one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 
-from flightline.catalog.model import Gpu
+from flightline.catalog.model import Gpu, PublishedModel
 from flightline.errors import FlightlineError
 
 
@@ -23,6 +23,28 @@ def one_of(text: str, gpus: Sequence[Gpu]) -> Gpu:
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise FlightlineError(
         f"the catalog has no GPU {text!r}; {hint}`flightline catalog list gpus` lists all."
+    )
+
+
+def model_of(text: str, models: Sequence[PublishedModel]) -> PublishedModel:
+    """Return the model that the text means. Raises FlightlineError when it is none, or several."""
+    wanted = _plain(text.rpartition("/")[2])
+    named = {each.id: {_plain(each.id), _plain(each.name)} for each in models}
+    found = [each for each in models if wanted in named[each.id]] or [
+        each for each in models if wanted and any(wanted in name for name in named[each.id])
+    ]
+    if len(found) == 1:
+        return found[0]
+    ids = [each.id for each in found]
+    if ids:
+        raise FlightlineError(
+            f"{text[:60]} may be {', '.join(ids[:-1])} or {ids[-1]}; name one of them."
+        )
+    near = difflib.get_close_matches(text.lower(), list(named), n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise FlightlineError(
+        f"the catalog has no model {text[:60]!r}; {hint}`flightline catalog list models` lists "
+        "all, and --config takes any model's own config.json."
     )
 
 

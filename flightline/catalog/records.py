@@ -20,6 +20,7 @@ from flightline.catalog.model import (
     DriverBranch,
     Entry,
     Gpu,
+    PublishedModel,
     RdmaPort,
     Xid,
 )
@@ -37,6 +38,7 @@ _FILES = {
     "sxids": "sxids.yaml",
     "rdma": "fabric.yaml",
     "collectives": "fabric.yaml",
+    "models": "models.yaml",
 }
 
 
@@ -65,6 +67,11 @@ def codes(section: str) -> tuple[Xid, ...]:
     """Return the known codes of "xids" or "sxids" in ascending order."""
     found = [each for each in _all(section, _site()) if isinstance(each, Xid)]
     return tuple(sorted(found, key=lambda each: each.code))
+
+
+def models() -> tuple[PublishedModel, ...]:
+    """Return the shapes of well-known models, as they stand in the file."""
+    return tuple(each for each in _all("models", _site()) if isinstance(each, PublishedModel))
 
 
 def rdma_ports() -> tuple[RdmaPort, ...]:

@@ -30,6 +30,7 @@ _LISTS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "sxids": (catalog.sxids, ("code", "severity", "action", "description")),
     "rdma": (catalog.rdma_ports, ("rate_gbps", "floor")),
     "collectives": (catalog.collectives, ("gpu", "nodes", "fabric", "floor")),
+    "models": (catalog.models, ("id", "name", "parameters")),
 }
 
 
@@ -39,13 +40,14 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("kind", type=click.Choice(["gpu", "driver", "xid", "sxid"]))
+@click.argument("kind", type=click.Choice(["gpu", "driver", "xid", "sxid", "model"]))
 @click.argument("name", nargs=-1, required=True)
 @_FORMAT
 def show(kind: str, name: tuple[str, ...], form: str) -> None:
     """Show one entry.
 
-    NAME is a driver branch, a code, or a GPU's id, PCI device id, product name or part of one.
+    NAME is a driver branch, a code, a model's id, or a GPU's id, PCI device id, product name or
+    part of one.
     """
     entry = _entry(kind, " ".join(name))
     if form == "json":
@@ -71,6 +73,8 @@ def lists(kind: str, form: str) -> None:
 def _entry(kind: str, name: str) -> Entry:
     if kind == "gpu":
         return catalog.gpu(name)
+    if kind == "model":
+        return catalog.model(name)
     if not name.isdigit():
         raise FlightlineError(f"{kind} {name!r} is no number; name it like {_EXAMPLES[kind]}.")
     if kind == "driver":
@@ -101,13 +105,20 @@ def _details(entry: Entry) -> Table:
         if isinstance(value, Figure):
             _figure(table, name, value)
         elif isinstance(value, dict):
-            for metric, figure in value.items():
-                _figure(table, f"{name} {metric}", figure)
+            for metric, inner in value.items():
+                _inner(table, f"{name} {metric}", inner)
         elif name not in _ABOUT:
             table.add_row(name.replace("_", " "), _text(value))
     values = dict(entry)
     table.add_row("all else", "", "", str(values["source"]), str(values["date"]))
     return table
+
+
+def _inner(table: Table, name: str, value: object) -> None:
+    if isinstance(value, Figure):
+        _figure(table, name, value)
+    else:
+        table.add_row(name, _text(value))
 
 
 def _figure(table: Table, name: str, figure: Figure) -> None:

@@ -1,0 +1,59 @@
+"""Bytes of the KV cache on one GPU: what grows with the context, and what does not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from flightline.plan.sizing.placement import Placement, spread
+from flightline.plan.sizing.shape import ModelShape
+
+STATE_BITS = 32
+"""Of a number in a recurrent layer's state: kept in 32 bits, as vLLM does for gated delta nets."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What one sequence takes on the GPU that has most of it."""
+
+    growing: int
+    """Bytes of every token, in full layers."""
+    sliding: int
+    """Bytes of every token within the window, in sliding layers."""
+    window: int
+    """Tokens."""
+    constant: int
+    """Bytes whatever the context is: states of recurrent layers."""
+
+    def sequence(self, tokens: int) -> int:
+        """Return the bytes of a sequence of so many tokens."""
+        return self.growing * tokens + self.sliding * min(tokens, self.window) + self.constant
+
+    def most_tokens(self, room: int) -> int | None:
+        """Return the tokens of the longest sequence that fits; None where there is no limit."""
+        left = room - self.constant
+        if left < 0:
+            return 0
+        if self.sliding and left < (self.growing + self.sliding) * self.window:
+            return left // (self.growing + self.sliding)
+        left -= self.sliding * self.window
+        return left // self.growing if self.growing else None
+
+
+def per_token(shape: ModelShape, bits: int = 16) -> int:
+    """Return the bytes that all layers with attention keep of one token, in all."""
+    return (shape.layers.full + shape.layers.sliding) * shape.heads.kept * bits // 8
+
+
+def of(shape: ModelShape, bits: int, placement: Placement | None = None) -> Cache:
+    """Return what a sequence takes on one GPU of a placement; without one, on a single GPU."""
+    placed = placement or spread(shape, 1, 1)
+    token = shape.heads.kept * bits / 8 * placed.stage_share / placed.kv_degree
+    layers = shape.layers
+    state = shape.state * STATE_BITS / 8 * placed.stage_share / placed.tensor_parallel
+    return Cache(
+        math.ceil(layers.full * token),
+        math.ceil(layers.sliding * token),
+        layers.window,
+        math.ceil(state),
+    )

@@ -1,0 +1,232 @@
+"""Whether a model fits GPUs, how long a context and how many sequences at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from flightline.catalog.model import Gpu
+from flightline.plan.sizing import cache, placement, weights
+from flightline.plan.sizing.cache import Cache
+from flightline.plan.sizing.formats import CacheFormat, Format
+from flightline.plan.sizing.placement import Placement
+from flightline.plan.sizing.shape import ModelShape
+from flightline.plan.sizing.weights import Weights
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What config.json and catalog do not say: compare with the engine's own log, and adjust."""
+
+    utilization: float = 0.92
+    """Share of a GPU's memory that the engine may take: vLLM's default (vllm serve --help of 0.32,
+    read 2026-11-20)."""
+    driver_gib: float = 0.75
+    """What the driver keeps of each GPU, GiB: torch sees 79.15 of an A100's 80 and 139.7 of an
+    H200's 140.4 (its out-of-memory messages, as quoted in public issues, 2026-11-21)."""
+    context_gib: float = 1.0
+    """CUDA context and NCCL's buffers on each GPU, GiB: customary, not measured here."""
+    activations_gib: float = 1.0
+    """Activations of the largest step on each GPU, GiB: customary for 2048 to 8192 tokens a step,
+    not measured here."""
+    graphs_gib: float = 0.5
+    """CUDA graphs on each GPU, GiB: customary, not measured here; 0 with eager execution."""
+    block_tokens: int = 16
+    """Tokens that the cache hands out at a time: vLLM's default block."""
+
+    @property
+    def overhead_gib(self) -> float:
+        """GiB of each GPU that neither weights nor cache take."""
+        return self.context_gib + self.activations_gib + self.graphs_gib
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be served, and on what."""
+
+    shape: ModelShape
+    gpu: Gpu
+    gpus: int
+    """GPUs in each node."""
+    context: int
+    """Tokens of one sequence, prompt and answer together."""
+    weights: Format
+    cache: CacheFormat | None = None
+    """None: as the weights are computed."""
+    nodes: int = 1
+    concurrency: int = 1
+    """Sequences of that context at once."""
+    tensor_parallel: int | None = None
+    """None: chosen."""
+    pipeline_parallel: int | None = None
+    is_stored_only: bool = False
+    """Accept weights in a format that the GPU does not compute in, where vLLM keeps them so."""
+    assumptions: Assumptions = Assumptions()
+
+    @property
+    def cache_bits(self) -> int:
+        """Bits of one number in the KV cache."""
+        if self.cache is not None:
+            return self.cache.bits
+        return self.shape.cache_bits or self.weights.cache_bits
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The arithmetic's result; all bytes are those of the GPU that has most."""
+
+    request: Request
+    placement: Placement
+    degrees: tuple[int, ...]
+    """Tensor parallel degrees that the model can be divided by, up to the GPUs of a node."""
+    weights: Weights
+    cache: Cache
+    usable: int
+    """Bytes that the engine may take."""
+    overhead: int
+    weights_on_gpu: int
+    problems: tuple[str, ...]
+    """Why it does not fit; empty when it does."""
+    warnings: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the asked context and concurrency can be served."""
+        return not self.problems
+
+    @property
+    def room(self) -> int:
+        """Bytes left for the cache; negative where the weights alone are too large."""
+        return self.usable - self.overhead - self.weights_on_gpu
+
+    @property
+    def largest_context(self) -> int:
+        """Tokens of the longest sequence that one alone can have; 0 when nothing fits."""
+        return self.largest_context_of(1)
+
+    def largest_context_of(self, sequences: int) -> int:
+        """Return the tokens that each of so many sequences at once can have."""
+        longest = self.request.shape.longest_context
+        block = self.request.assumptions.block_tokens
+        room = self.cache.most_tokens(max(self.room, 0) // sequences) if self.room > 0 else 0
+        if room is None:  # states alone, or windows that fit: the model is the limit
+            return longest or self.request.context
+        rounded = room // block * block
+        return min(rounded, longest) if longest else rounded
+
+    @property
+    def concurrency(self) -> int:
+        """Sequences of the asked context that fit at once."""
+        return max(self.room, 0) // max(self.cache.sequence(self.request.context), 1)
+
+
+def judged(request: Request) -> Fit:
+    """Return whether the request fits. Whole numbers throughout, rounded to the safe side."""
+    shape, known = request.shape, request.assumptions
+    placed = _placed(request)
+    stored = weights.of(shape, request.weights)
+    fit = Fit(
+        request=request,
+        placement=placed,
+        degrees=placement.degrees(shape, request.weights, request.gpus),
+        weights=stored,
+        cache=cache.of(shape, request.cache_bits, placed),
+        usable=_usable(request),
+        overhead=int(known.overhead_gib * GIB),
+        weights_on_gpu=stored.on_gpu(placed),
+        problems=(),
+        warnings=tuple(_warnings(request, placed)),
+    )
+    problems = (*_hardware(request), *_spread(request, placed), *_memory(fit))
+    return replace(fit, problems=problems)
+
+
+def _usable(request: Request) -> int:
+    seen = max(request.gpu.memory.value - request.assumptions.driver_gib, 0)
+    return int(seen * GIB * request.assumptions.utilization)
+
+
+def _placed(request: Request) -> Placement:
+    tensor, pipeline = request.tensor_parallel, request.pipeline_parallel
+    if tensor is None and pipeline is None:
+        return placement.chosen(request.shape, request.weights, request.gpus, request.nodes)
+    total = request.gpus * request.nodes
+    if tensor is None:
+        tensor = max(total // (pipeline or 1), 1)
+    return placement.spread(request.shape, tensor, pipeline or max(total // tensor, 1))
+
+
+def _hardware(request: Request) -> Iterator[str]:
+    gpu, stored = request.gpu, request.weights
+    where = f"the {gpu.name} (compute capability {gpu.compute_capability})"
+    if not stored.runs(gpu) and not (request.is_stored_only and stored.is_stored(gpu)):
+        yield (
+            f"{where} does not compute in {stored.name}, which needs "
+            f"{stored.needs[0]}.{stored.needs[1]}"
+        )
+    if request.cache is not None and not request.cache.runs(gpu):
+        needs = request.cache.needs
+        yield f"{where} has no {request.cache.name} KV cache, which needs {needs[0]}.{needs[1]}"
+
+
+def _spread(request: Request, placed: Placement) -> Iterator[str]:
+    total = request.gpus * request.nodes
+    if placed.gpus > total:
+        yield (
+            f"tensor parallel {placed.tensor_parallel} x pipeline parallel "
+            f"{placed.pipeline_parallel} needs {placed.gpus} GPUs, and there are {total}"
+        )
+    if placed.pipeline_parallel > placed.layers:
+        yield (
+            f"pipeline parallel {placed.pipeline_parallel} is more than the model's "
+            f"{placed.layers} layers"
+        )
+    for each in placement.hindrances(request.shape, request.weights, placed.tensor_parallel):
+        yield f"tensor parallel {placed.tensor_parallel}: {each}"
+
+
+def _memory(fit: Fit) -> Iterator[str]:
+    request, longest = fit.request, fit.request.shape.longest_context
+    if longest and request.context > longest:
+        yield f"the model was made for {longest:,} tokens, and {request.context:,} are asked for"
+    if fit.room <= 0:
+        needed = (fit.weights_on_gpu + fit.overhead) / GIB
+        yield (
+            f"each GPU needs {needed:.1f} GiB for weights and overhead alone, and the engine may "
+            f"take {fit.usable / GIB:.1f} GiB"
+        )
+    elif fit.concurrency < request.concurrency:
+        wanted = fit.cache.sequence(request.context) * request.concurrency / GIB
+        yield (
+            f"the KV cache of {_count(request.concurrency, request.context)} takes {wanted:.1f} "
+            f"GiB on each GPU, and {fit.room / GIB:.1f} GiB are left"
+        )
+
+
+def _count(sequences: int, tokens: int) -> str:
+    each = f"a sequence of {tokens:,} tokens"
+    return each if sequences == 1 else f"{sequences:,} sequences of {tokens:,} tokens"
+
+
+def _warnings(request: Request, placed: Placement) -> Iterator[str]:
+    if placed.copies > 1:
+        why = (
+            "MLA keeps one latent vector a token"
+            if request.shape.heads.latent
+            else (f"there are {request.shape.heads.kv} KV heads")
+        )
+        yield (
+            f"the KV cache is copied, not divided, over {placed.copies} of "
+            f"{placed.tensor_parallel} GPUs ({why})"
+        )
+    if placed.gpus < request.gpus * request.nodes:
+        yield f"{placed.gpus} of {request.gpus * request.nodes} GPUs are used"
+    if placed.tensor_parallel > request.gpus:
+        yield "tensor parallel goes across nodes: every layer waits for the network"
+    if not request.weights.runs(request.gpu) and request.is_stored_only:
+        yield (
+            f"weights stay in {request.weights.name} and are computed in 16 bits: saves memory, "
+            "and no time"
+        )
