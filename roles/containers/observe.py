@@ -30,9 +30,12 @@ _PROGRAMS = (
 )
 _LOADED = (
     "stat -L -c %Y /etc/docker/daemon.json; "
-    "systemctl show docker.service -p ExecMainStartTimestamp -p ExecReload | "
-    "sed -n -e 's/^ExecMainStartTimestamp=//p' "
-    "-e 's/^ExecReload=.*start_time=\\[\\([^]]*\\)\\].*/\\1/p' | grep -v '^n/a$' | "
+    # A running unit's state changes by a reload alone; ExecReload forgets at a daemon-reload.
+    "systemctl show docker.service -p ExecMainStartTimestamp -p ActiveEnterTimestamp "
+    "-p StateChangeTimestamp | "
+    'awk -F= \'{at[$1] = $2} END {print at["ExecMainStartTimestamp"]; '
+    'if (at["StateChangeTimestamp"] != at["ActiveEnterTimestamp"]) '
+    'print at["StateChangeTimestamp"]}\' | '
     'while read -r moment; do date -d "$moment" +%s; done'
 )
 _PACKAGES = (

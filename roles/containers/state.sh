@@ -14,10 +14,15 @@ for package in docker.io docker-ce containerd containerd.io runc; do
     fi | grep -qx installed && echo "package=$package"
 done
 echo "active=$(systemctl is-active docker.service 2> /dev/null)"
-unit=$(systemctl show docker.service -p ExecMainStartTimestamp -p ExecReload)
+unit=$(systemctl show docker.service -p ExecMainStartTimestamp -p ActiveEnterTimestamp \
+    -p StateChangeTimestamp)
 started=$(echo "$unit" | sed -n 's/^ExecMainStartTimestamp=//p')
-reloaded=$(echo "$unit" | sed -n 's/^ExecReload=.*start_time=\[\([^]]*\)\].*/\1/p')
-for moment in "$started" "$reloaded"; do
+entered=$(echo "$unit" | sed -n 's/^ActiveEnterTimestamp=//p')
+changed=$(echo "$unit" | sed -n 's/^StateChangeTimestamp=//p')
+# A running unit's state changes by a reload alone. ExecReload has the moment too, but loses it at
+# the next daemon-reload (systemd 252 and 257).
+if [ "$changed" = "$entered" ]; then changed=''; fi
+for moment in "$started" "$changed"; do
     case $moment in '' | n/a) ;; *) echo "loaded=$(date -d "$moment" +%s)" ;; esac
 done
 # the kernel cuts names at 15 characters: containerd-shim-runc-v2 is among these
