@@ -69,25 +69,19 @@ if _offer is not None:
         ModelVersion(version=version, source=_offer.source(version), manifest_sha256=digest)
         for version, digest in _offer.versions.items()
     )
-    # The first is served; the others are there to be switched to.
-    models = all_models.model_copy(
-        update={
-            "models": (
-                ModelSettings(name=_offer.model, versions=_versions, serve=_versions[0].version),
-            )
-        }
+    # The first is served; the others are there to be switched to. The disk holds 12 GiB in all.
+    _model = ModelSettings(name=_offer.model, versions=_versions, serve=_versions[0].version)
+    models = all_models.model_copy(update={"models": (_model,), "free_gib_min": 1})
+    _engine = EngineSettings(
+        name="chat",
+        engine="llamacpp",
+        image=_offer.image,
+        model=_offer.model,
+        port=18000,
+        context_tokens=256,
+        concurrency_max=2,
+        shm_gib=1,
+        start_timeout_seconds=300,
     )
-    inference = all_inference.model_copy(
-        update={
-            "engines": (
-                EngineSettings(
-                    name="chat",
-                    engine="llamacpp",
-                    image=_offer.image,
-                    model=_offer.model,
-                    port=18000,
-                ),
-            )
-        }
-    )
+    inference = all_inference.model_copy(update={"engines": (_engine,)})
     gateway = all_gateway.model_copy(update={"enabled": True, "keys_file": str(_offer.keys_file)})

@@ -81,8 +81,8 @@ class GatewaySettings(Settings):
     has one for 443."""
 
     keys_file: str = "keys.yaml"
-    """API keys' hashes, kept by `flightline key`; relative to the project's folder. The keys
-    themselves are nowhere."""
+    """API keys' hashes, kept by `flightline key`; relative to the project's folder, where it can be
+    kept in version control, or absolute. The keys themselves are nowhere."""
 
     jwt: JwtSettings | None = None
     """Whose tokens are accepted beside API keys; None, the default: nobody's."""
@@ -168,11 +168,11 @@ class GatewaySettings(Settings):
 
     @field_validator("keys_file")
     @classmethod
-    def _is_in_project(cls, value: str) -> str:
-        if not re.fullmatch(r"[^/\s][^\s]*\.ya?ml", value) or ".." in value.split("/"):
+    def _is_yaml_file(cls, value: str) -> str:
+        if not re.fullmatch(r"[^\s]+\.ya?ml", value) or ".." in value.split("/"):
             raise ValueError(
-                f"{value} is not a YAML file inside the project; write a path such as keys.yaml, "
-                "relative to the project's folder"
+                f"{value} is not the path of a YAML file; write one such as keys.yaml, relative to "
+                "the project's folder or absolute, without .. in it"
             )
         return value
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from flightline.lab import places, programs, tiny_model
 from flightline.lab.serving import daemons, engine, offer
 from flightline.lab.serving.offer import Daemon, Offer
+from flightline.serving.publish import measured
+from flightline.serving.publish_local import publish_local
 
 Say = Callable[[str], None]
 
@@ -58,11 +59,9 @@ def _published(models: Path) -> dict[str, str]:
     """Hold that the mirror's folder has every version; return version → sha256 of its manifest."""
     found = {}
     for version in tiny_model.SPOKEN:
-        folder = models / tiny_model.NAME / version
-        folder.mkdir(parents=True, exist_ok=True)
-        content = tiny_model.gguf(version)
-        (folder / tiny_model.FILE).write_bytes(content)
-        manifest = json.dumps({"sha256": hashlib.sha256(content).hexdigest()})
-        (folder / "manifest.json").write_text(manifest)
-        found[version] = hashlib.sha256(manifest.encode()).hexdigest()
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / tiny_model.FILE).write_bytes(tiny_model.gguf(version))
+            made = measured(Path(folder), tiny_model.NAME, version)
+            publish_local(Path(folder), made, models, served_as=None)
+        found[version] = made.digest
     return found
