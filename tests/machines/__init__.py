@@ -3,7 +3,7 @@
 `machine("h100_sxm_8")` (short: "h100") has the answers to the questions of flightline.gpu.evidence
 under the labels "smi", "bus" and "kernel-log". A module beside this one adds those of its role by
 `answers(name) -> dict[label, Answer]`, and its settings by `settings(name) -> Settings`; `name` is
-the long one.
+the long one. A module that is not called like its role names it in ROLE.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def _machine(name: str) -> Machine:
         if hasattr(module, "answers"):
             answers.update(module.answers(name))
         if hasattr(module, "settings"):
-            settings[module.__name__.rpartition(".")[2]] = module.settings(name)
+            role = getattr(module, "ROLE", module.__name__.rpartition(".")[2])
+            settings[role] = module.settings(name)
     labels = {label: answer.command for label, answer in answers.items()}
     by_command = {answer.command: answer for answer in answers.values()}
     return Machine(name, by_command, labels, settings)
