@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from flightline import project
 from flightline.operations.bundle import Directory, File, Hook, Item
 from flightline.serving import layout, state
-from flightline.templates import render
 from roles.inference.container import CACHES, Slot, docker_arguments, slot_environment
 from roles.inference.wanted import Wanted
 
@@ -18,9 +18,9 @@ HOOKS = (Hook("systemctl daemon-reload", (UNIT,)),)
 def items(wanted: Wanted) -> tuple[Item, ...]:
     """Return every path of the role on this node; a service's state only while it has none."""
     return (
-        File(RUN, render(f"inference{RUN}"), mode="755", validate="sh -n {staged}"),
-        File(SLOT, render(f"inference{SLOT}"), mode="755", validate="sh -n {staged}"),
-        File(UNIT, render(f"inference{UNIT}")),
+        File(RUN, text(RUN), mode="755", validate="sh -n {staged}"),
+        File(SLOT, text(SLOT), mode="755", validate="sh -n {staged}"),
+        File(UNIT, text(UNIT)),
         Directory(layout.ENGINES),
         Directory(layout.STATES),
         Directory(CACHES),
@@ -30,6 +30,11 @@ def items(wanted: Wanted) -> tuple[Item, ...]:
             for service in sorted(wanted.fresh)
         ),
     )
+
+
+def text(path: str) -> str:
+    """Return a file of the role as it lands: no templates, for docker's formats look like theirs."""
+    return (project.root() / "templates" / f"inference{path}").read_text(encoding="utf-8")
 
 
 def _slot(slot: Slot) -> tuple[Item, ...]:

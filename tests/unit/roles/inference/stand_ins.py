@@ -7,10 +7,12 @@ status, labels), `healthy`, `metrics`; `notified`, `asked` and `arguments` are w
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flightline.serving import state
@@ -75,6 +77,7 @@ class World:
 
     root: Path
     slot: Slot
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def fake(self) -> Path:
@@ -89,13 +92,26 @@ class World:
             "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}",
             **extra,
         }
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [shell, str(PROGRAMS / "engine-run"), self.slot.name, *arguments],
             env=environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
+        self.started.append(process)
+        return process
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """As systemd does: every process of the unit."""
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=10)
+
+    def end_all(self) -> None:
+        for process in self.started:
+            self.kill(process)
 
     def hold(self, held: ServiceState | None) -> None:
         folder = self.root / "var/lib/flightline/serving"

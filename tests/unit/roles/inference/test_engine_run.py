@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,8 +29,10 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> World:
-    return world(tmp_path / "node", engine(drain_seconds=3))
+def node(tmp_path: Path) -> Iterator[World]:
+    made = world(tmp_path / "node", engine(drain_seconds=3))
+    yield made
+    made.end_all()
 
 
 @pytest.fixture
@@ -173,8 +175,7 @@ def test_a_removed_container_ends_the_unit(serving: World) -> None:
 def test_a_running_container_is_taken_over_and_not_verified_again(serving: World) -> None:
     first = serving.start()
     until(serving.is_ready)
-    first.kill()
-    first.communicate()
+    serving.kill(first)
     serving.set("notified")
     second = serving.start()
     until(serving.is_ready)
@@ -188,7 +189,7 @@ def test_a_running_container_is_taken_over_and_not_verified_again(serving: World
 def test_a_container_of_another_declaration_or_version_is_replaced(
     serving: World, label: str
 ) -> None:
-    declared = serving.slot and (serving.root / "etc/flightline/engines/chat-a/docker").read_text()
+    declared = (serving.root / "etc/flightline/engines/chat-a/docker").read_text()
     digest = declared.splitlines()[0].rpartition("=")[2]
     serving.set("container", label.format(declared=digest) + "\n")
     process = serving.start()
