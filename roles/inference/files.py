@@ -33,7 +33,7 @@ def items(wanted: Wanted) -> tuple[Item, ...]:
 
 
 def text(path: str) -> str:
-    """Return a file of the role as it lands: no templates, for docker's formats look like theirs."""
+    """Return a file of the role as it lands: never a template, as docker has braces too."""
     return (project.root() / "templates" / f"inference{path}").read_text(encoding="utf-8")
 
 

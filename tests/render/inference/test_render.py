@@ -91,7 +91,7 @@ def shown(name: str) -> str:
     target = wanted(settings, Serving(True, "28.5.1", {}), {"tiny": "1"}, node, ADDRESSES.get)
     parts = []
     for item in files.items(target):
-        if "/chat" not in item.path or item.path.endswith("chat-b/docker") and name != "vllm":
+        if "/chat" not in item.path or (item.path.endswith("chat-b/docker") and name != "vllm"):
             continue
         match item:
             case File():

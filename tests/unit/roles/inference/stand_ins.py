@@ -45,7 +45,7 @@ case "$1 ${2:-}" in
 "wait "*)
     while :; do
         if [ -e "$FAKE/away" ]; then echo "unexpected EOF" >&2; exit 1; fi
-        if ! read -r running status rest <"$FAKE/container"; then echo "No such container" >&2; exit 1; fi
+        read -r running status rest <"$FAKE/container" || exit 1
         if [ "$running" = false ]; then echo "$status"; exit 0; fi
         /bin/sleep 0.02
     done
