@@ -24,7 +24,7 @@ def gateway(
     """
     if not settings.enabled:
         return
-    gateway_installed(name="Install HAProxy")
+    gateway_installed(name="Install HAProxy", settings=settings)
     gateway_configured(
         name="Write the gateway's configuration",
         settings=settings,
@@ -32,4 +32,4 @@ def gateway(
         address=address,
         upstreams=upstreams,
     )
-    gateway_running(name="Run the gateway")
+    gateway_running(name="Run the gateway", settings=settings)

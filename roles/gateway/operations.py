@@ -16,7 +16,7 @@ from flightline.operations.refusal import Refusal
 from flightline.operations.services import Service, services
 from flightline.serving import layout
 from flightline.serving.upstreams import Upstream
-from roles.gateway import files, keys
+from roles.gateway import audit_files, files
 from roles.gateway.facts import Found, Ground
 from roles.gateway.settings import GatewaySettings
 
@@ -29,12 +29,15 @@ _OLD_SYSTEMS = {"ubuntu": ("20.04", "22.04"), "rhel": ("8", "9")}
 
 
 @operation()
-def gateway_installed() -> Generator[StringCommand]:
-    """HAProxy is installed; refused where the site runs one of its own, or it would be too old.
+def gateway_installed(settings: GatewaySettings) -> Generator[StringCommand]:
+    """HAProxy and what goes with it is installed; refused where it would be too old, and where the
+    site runs one of its own.
+
+    + settings: what is declared
 
     One remote command when nothing differs.
     """
-    names = tuple(dict.fromkeys((*files.PACKAGES, *keys.PACKAGES)))
+    names = files.packages(settings)
     found = host.get_fact(Found, names=names)
     try:
         if found is None:
@@ -55,10 +58,15 @@ def gateway_configured(
 ) -> Generator[StringCommand]:
     """The gateway's files are in place, and a running gateway has loaded them.
 
+    + settings: what is declared
+    + node: this node's name in the inventory
+    + address: where other nodes reach it; None: they do not
+    + upstreams: the services that this gateway can reach
+
     One remote command when nothing differs.
     """
     try:
-        items = (*files.items(settings, node, address, upstreams), *keys.items(settings))
+        items = files.items(settings, node, address, upstreams)
     except FlightlineError as refusal:
         yield Refusal(refusal.message)
         return
@@ -66,13 +74,16 @@ def gateway_configured(
 
 
 @operation()
-def gateway_running() -> Generator[StringCommand]:
-    """The gateway runs and starts at boot; the package's own unit does not.
+def gateway_running(settings: GatewaySettings) -> Generator[StringCommand]:
+    """The gateway and its audit log run and start at boot; the package's own unit does not.
+
+    + settings: what is declared
 
     One remote command when nothing differs.
     """
     units = (
         Service("haproxy.service", running=False, enabled=False),
+        *(audit_files.SERVICES if settings.public else ()),
         Service(layout.GATEWAY_UNIT),
     )
     yield from services._inner(wanted=units)

@@ -37,12 +37,15 @@ def make() -> Iterator[Make]:
         folder = base / str(len(made))
         folder.mkdir()
         behind = upstreams if upstreams is not None else (upstream(free_port()),)
+        public_key = values.pop("public_key", None)
         rest = {"address": values.pop("serving_address", None), "node": values.pop("node", NODE)}
         settings = GatewaySettings(
             enabled=True, port=free_port(), metrics_port=free_port(),
             **{"address": "127.0.0.1", **values},
         )  # fmt: skip
         found = prepared(folder, settings, behind, **rest)
+        if public_key:
+            (folder / "etc" / "jwt.pem").write_bytes(public_key)
         made.append(found)
         for each in behind:
             if each.node == found.node:
