@@ -79,7 +79,7 @@ class Node:
         done = subprocess.run(
             ["dash", str(self.programs / name), *words],
             input=stdin,
-            env=self._variables(),
+            env=self.variables,
             capture_output=True,
             text=True,
             check=False,
@@ -91,7 +91,7 @@ class Node:
         """Run it, and kill it and its children after so many seconds; whether that was in time."""
         with subprocess.Popen(
             ["dash", str(self.programs / name), *words],
-            env=self._variables(),
+            env=self.variables,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -103,7 +103,9 @@ class Node:
                 return True
         return False
 
-    def _variables(self) -> dict[str, str]:
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of the programs."""
         return {
             **os.environ,
             "PATH": f"{self.programs}:{os.environ['PATH']}",
