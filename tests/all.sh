@@ -19,10 +19,14 @@ part "unit, render and style tests" pytest -q -n auto -m "not lab" tests
 
 part "lab: two fresh nodes, Debian 12 and 13" flightline lab up --nodes 1
 part "lab: the second one" flightline lab up --nodes 1 --suite trixie
-part "the road: bare to audited" pytest -v -m lab --durations=5 tests/lab/test_road.py
+part "lab: a registry, an engine, a model" flightline lab serve
+part "the road: bare to an answered request" pytest -v -m lab --durations=5 tests/lab/test_road.py
 part "faults: every check can fail" env FLIGHTLINE_FAULT_NODE=node-1,trixie-1 \
     pytest -v -n 2 -m lab --durations=5 tests/faults
-part "the lab itself, and trouble" pytest -v -m lab --durations=5 --ignore tests/lab/test_road.py tests/lab
+part "serving: requests under load, trouble, attacks" \
+    pytest -v -m lab --durations=5 tests/lab/test_serving.py
+part "the lab itself, and trouble" pytest -v -m lab --durations=5 --ignore tests/lab/test_road.py \
+    --ignore tests/lab/test_serving.py tests/lab
 
 printf '\n'
 if [ "${#failed[@]}" -gt 0 ]; then

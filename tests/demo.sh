@@ -14,10 +14,16 @@ flightline lab status >/dev/null 2>&1 || before=$?
 run flightline lab up --nodes 2
 [ "$before" -eq 2 ] || run flightline lab reset node-1 node-2 # there were nodes: make these pristine
 
+title "Something to serve: a registry, an engine's image, and a tiny model made on the spot"
+run flightline lab serve
+
+title "Does a model fit? The arithmetic, before any GPU is bought"
+run flightline size --model llama-3.1-70b --gpu h100_sxm_80 --gpus 4 --context 32768 --dtype fp8
+
 title "What would change, before anything is touched"
 run flightline plan inventories/lab.py
 
-title "From a fresh operating system to a tuned container host (one reboot inside), then the audit"
+title "From a fresh operating system to a served model (one reboot inside), then the audit"
 run flightline apply inventories/lab.py --stats
 
 title "Once more: nothing to do, so nothing is done"
@@ -56,6 +62,24 @@ run cat "$scratch/b200.py"
 status=0
 run flightline plan "$scratch/b200.py" || status=$?
 [ "$status" -eq 2 ] || { echo "demo: the plan ended with $status, expected 2 (bad input)" >&2; exit 1; }
+
+title "A key, and a question to the model through the gateway: TLS 1.3, role and limits of the key"
+state=${FLIGHTLINE_LAB_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/flightline/lab}
+key="$state/demo.key"
+rm -f "$key"
+run flightline key add inventories/lab.py --name "demo-$(date +%s)" --role data_scientist --output "$key"
+# the key goes to curl in a file: arguments are for everybody to read
+(umask 077 && printf 'header = "Authorization: Bearer %s"\n' "$(cat "$key")" >"$state/demo.curlrc")
+port=$(flightline lab status --format json | python -c 'import json, sys; print(json.load(sys.stdin)[0]["gateway_port"])')
+question='{"model": "tiny", "max_tokens": 8, "messages": [{"role": "user", "content": "Are you there?"}]}'
+printf '\033[2m$ curl --config %s --cacert %s \\\n    --header "Content-Type: application/json" \\\n    --data '"'%s'"' \\\n    https://localhost:%s/v1/chat/completions\033[0m\n' \
+    "$state/demo.curlrc" "$state/authority/root.pem" "$question" "$port"
+answer=$(curl --silent --show-error --fail-with-body --config "$state/demo.curlrc" \
+    --cacert "$state/authority/root.pem" --header "Content-Type: application/json" \
+    --data "$question" "https://localhost:$port/v1/chat/completions")
+python -m json.tool <<<"$answer"
+python -c 'import json, sys; assert json.loads(sys.argv[1])["choices"][0]["message"]["content"]' "$answer" ||
+    { echo "demo: the answer is empty" >&2; exit 1; }
 
 title "Done"
 echo "Reports and evidence: $(find "${FLIGHTLINE_RUNS:-flightline-runs}" -maxdepth 1 -mindepth 1 | sort | tail -1)"
