@@ -93,8 +93,8 @@ class AuditLogSettings(Settings):
         if not self.prompt_bytes:
             return ()
         return (
-            f"audit_log.prompt_bytes is {self.prompt_bytes}, so the audit log keeps what users ask: "
-            "personal data, for which you need a legal basis, notice to the users, and deletion.",
+            f"audit_log.prompt_bytes is {self.prompt_bytes}, so the log keeps what users ask: "
+            "often personal data, which needs a legal basis, notice to the users, and deletion.",
         )
 
 
