@@ -191,9 +191,11 @@ class Rig:
         return said.stdout
 
     def servers(self) -> dict[str, tuple[int, int]]:
-        """Return each server's weight, and the administrator's state (8: drain)."""
+        """Return each engine's weight, and the administrator's state (8: drain)."""
         lines = [line.split() for line in self.ctl("show servers state").splitlines()]
-        rows = [words for words in lines if len(words) > 10 and words[0] != "#"]
+        rows = [
+            words for words in lines if len(words) > 10 and words[1][:6] in ("model.", "grpc.c")
+        ]
         return {f"{w[1]}/{w[3]}": (int(w[7]), int(w[6])) for w in rows}
 
     def up(self, count: int = 1) -> None:
