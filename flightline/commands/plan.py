@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from flightline.converge import planning
-from flightline.converge.declarations import declared_warnings
+from flightline.converge.declarations import declared_notes, declared_warnings
 from flightline.converge.planning import NodePlan
 from flightline.converge.session import opened
 from flightline.errors import FlightlineError
@@ -37,6 +37,8 @@ def command(
     session = opened(inventory, limit)
     for warning in declared_warnings(session.chosen):
         click.echo(f"warning: {warning}", err=True)
+    for note in declared_notes(session.chosen):
+        click.echo(f"note: {note}", err=True)
     if settings_only:
         click.echo(f"The settings of {len(session.chosen)} nodes are valid.")
         return

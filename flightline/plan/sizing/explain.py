@@ -89,7 +89,8 @@ def _memory(fit: Fit) -> Iterator[Line]:
     )
     yield Line(
         "left for the KV cache",
-        f"{_gib(fit.usable)} - {_gib(fit.overhead)} - {_gib(fit.weights_on_gpu)}",
+        f"{_gib(fit.usable)} - {_gib(fit.overhead)} - {_gib(fit.weights_on_gpu)}"
+        + f", {known.cache_share:g} of it" * (known.cache_share < 1),
         _gib(fit.room),
     )
 

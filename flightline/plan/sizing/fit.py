@@ -33,6 +33,9 @@ class Assumptions:
     not measured here."""
     graphs_gib: float = 0.5
     """CUDA graphs on each GPU, GiB: customary, not measured here; 0 with eager execution."""
+    cache_share: float = 1.0
+    """Share of what is left then that the engine gives to the cache: TensorRT-LLM's
+    kv_cache_free_gpu_memory_fraction; others take all of it."""
     block_tokens: int = 16
     """Tokens that the cache hands out at a time: vLLM's default block."""
 
@@ -99,7 +102,8 @@ class Fit:
     @property
     def room(self) -> int:
         """Bytes left for the cache; negative where the weights alone are too large."""
-        return self.usable - self.overhead - self.weights_on_gpu
+        left = self.usable - self.overhead - self.weights_on_gpu
+        return int(left * self.request.assumptions.cache_share) if left > 0 else left
 
     @property
     def largest_context(self) -> int:

@@ -44,7 +44,8 @@ def test_a_checkpoint_s_bits_count_its_scales(
     declared: dict[str, Any], name: str, bits: float
 ) -> None:
     found = quantized.of(Config(declared, "config.json", "quantization_config."))
-    assert (found.name, found.bits) == (name, pytest.approx(bits, abs=1e-9))
+    assert found.name == name
+    assert found.bits == pytest.approx(bits, abs=1e-9)
 
 
 @pytest.mark.parametrize(

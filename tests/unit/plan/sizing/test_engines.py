@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flightline import catalog
+from flightline.plan.sizing import engines
+from flightline.plan.sizing.beside import side_by_side
+from flightline.plan.sizing.fit import GIB
+from flightline.plan.sizing.shape import ModelShape
+
+MakeShape = Callable[..., ModelShape]
+H100 = catalog.gpu("h100_sxm_80")
+
+
+def engine(**fields: Any) -> Any:
+    """Return an engine as declared; what is not named is None."""
+    usual = dict.fromkeys(
+        ("tensor_parallel", "pipeline_parallel", "context_tokens", "concurrency_max", "dtype",
+         "quantization", "kv_cache_dtype", "memory_utilization"),
+    )  # fmt: skip
+    return SimpleNamespace(
+        **{**usual, "name": "chat", "engine": "vllm", "gpus": (0,), "nodes": (), **fields}
+    )
+
+
+def judged(shape: ModelShape, gpu: Any = H100, **fields: Any) -> engines.Judgement:
+    return engines.judged(engine(**fields), shape, gpu)
+
+
+def test_all_gpus_share_every_layer_unless_told_otherwise(model: MakeShape) -> None:
+    fit = judged(model("llama-3.1-70b"), gpus=(0, 1, 2, 3), context_tokens=8192).fit
+    assert fit is not None
+    assert (fit.placement.tensor_parallel, fit.placement.pipeline_parallel) == (4, 1)
+
+
+def test_gpus_that_do_not_divide_the_heads_are_refused(model: MakeShape) -> None:
+    (found,) = engines.problems(engine(gpus=(0, 1, 2)), model("llama-3.1-8b"), H100)
+    assert "the 32 attention heads cannot be divided by 3" in found
+
+
+def test_an_engine_over_nodes_has_the_gpus_of_all(model: MakeShape) -> None:
+    spread = {"gpus": tuple(range(8)), "nodes": ("a", "b"), "context_tokens": 8192}
+    whole = judged(model("llama-3.1-405b"), **spread, pipeline_parallel=2)
+    assert whole.problems == ()
+    assert whole.fit is not None and whole.fit.placement.gpus == 16
+
+
+def test_a_checkpoint_that_is_not_quantised_is_not_loaded_as_if(model: MakeShape) -> None:
+    (found,) = judged(model("llama-3.1-8b"), quantization="awq_marlin").problems
+    assert "its weights are not quantised; leave quantization out" in found
+
+
+def test_quantising_while_loading_halves_the_weights(model: MakeShape) -> None:
+    plain = judged(model("llama-3.1-8b"), context_tokens=8192).fit
+    half = judged(model("llama-3.1-8b"), context_tokens=8192, quantization="fp8").fit
+    assert plain is not None and half is not None
+    assert half.weights_on_gpu < 0.6 * plain.weights_on_gpu
+    old = judged(model("llama-3.1-8b"), catalog.gpu("a100_sxm_80"), quantization="fp8")
+    assert "does not compute in fp8" in old.problems[0]
+
+
+def test_a_checkpoint_of_fp8_on_an_older_gpu_is_a_warning(model: MakeShape) -> None:
+    stored = model("llama-3.1-8b", quantization_config={"quant_method": "fp8"})
+    found = judged(stored, catalog.gpu("a100_sxm_80"), context_tokens=8192)
+    assert found.problems == ()
+    assert "computed in 16 bits" in found.warnings[0]
+
+
+def test_a_bf16_checkpoint_runs_in_fp16_where_there_is_no_bf16(model: MakeShape) -> None:
+    old = catalog.gpu("v100_sxm2_32")
+    assert judged(model("llama-3.1-8b"), old, context_tokens=8192).problems == ()
+    found = judged(model("llama-3.1-8b"), old, context_tokens=8192, dtype="bfloat16")
+    assert "does not compute in bf16" in found.problems[0]
+
+
+def test_an_engine_s_share_means_what_the_engine_means_by_it(model: MakeShape) -> None:
+    seen = (79 - 0.75) * GIB
+
+    def fit(kind: str) -> Any:
+        return judged(
+            model("llama-3.1-8b"), engine=kind, memory_utilization=0.8, context_tokens=8192
+        ).fit
+
+    weights = fit("vllm").weights_on_gpu
+    # vLLM: all within its share; SGLang: overhead outside; TensorRT-LLM: a share of what is left
+    assert fit("vllm").room == pytest.approx(0.8 * seen - 2.5 * GIB - weights, abs=2)
+    assert fit("sglang").room == pytest.approx(0.8 * seen - weights, abs=2)
+    assert fit("tensorrt_llm").room == pytest.approx(0.8 * (seen - 2.5 * GIB - weights), abs=2)
+
+
+def test_sglang_must_leave_room_for_activations(model: MakeShape) -> None:
+    found = judged(
+        model("llama-3.1-8b"), engine="sglang", memory_utilization=0.98, context_tokens=8192
+    )
+    assert "leaves 1.6 GiB of each GPU for activations and graphs" in found.warnings[0]
+
+
+def test_more_sequences_than_fit_at_once_are_a_warning(model: MakeShape) -> None:
+    """They wait for one another: an engine pages its cache, and refuses only what never fits."""
+    found = judged(model("llama-3.1-8b"), context_tokens=131_072, concurrency_max=256)
+    assert found.problems == ()
+    assert "3 sequences of 131,072 tokens fit at once" in found.warnings[0]
+
+
+@pytest.mark.parametrize("kind", ["triton", "fastchat", "llamacpp"])
+def test_engines_with_files_of_their_own_are_not_judged(model: MakeShape, kind: str) -> None:
+    found = judged(model("llama-3.1-8b"), engine=kind)
+    assert found.fit is None and found.problems == ()
+    assert f"not judged: what {kind} takes is decided by its own files" in found.warnings[0]
+
+
+def test_an_engine_on_the_cpu_is_not_judged(model: MakeShape) -> None:
+    assert "runs on the CPU" in judged(model("llama-3.1-8b"), gpus=()).warnings[0]
+
+
+def test_the_remedy_is_in_the_settings_own_words(model: MakeShape) -> None:
+    (found,) = judged(model("llama-3.1-8b"), catalog.gpu("l4"), context_tokens=24_000).problems
+    assert "context_tokens=" in found and 'kv_cache_dtype="fp8"' in found
+
+
+def test_two_usual_engines_do_not_stand_on_one_gpu() -> None:
+    found = side_by_side(engine(), engine())
+    assert found.can is False
+    assert "old and new would take 0.92 + 0.92 of GPU 0" in found.sentence
+
+
+def test_two_halves_stand_side_by_side_where_the_model_fits_a_half(model: MakeShape) -> None:
+    half = engine(memory_utilization=0.48, context_tokens=8192)
+    assert side_by_side(half, half, H100, model("llama-3.1-8b")).can is True
+    large = side_by_side(half, half, H100, model("qwen2.5-32b"))
+    assert large.can is False
+    assert "for weights and overhead alone" in large.sentence
+
+
+def test_a_smaller_new_version_is_judged_by_its_own_shape(model: MakeShape) -> None:
+    half = engine(memory_utilization=0.48, context_tokens=4096)
+    sizes = (model("llama-3.1-8b"), model("qwen2.5-32b"))
+    assert side_by_side(half, half, H100, sizes[0]).can is True
+    assert side_by_side(half, half, H100, sizes[0], sizes[1]).can is False
+
+
+def test_engines_on_different_gpus_stand_side_by_side() -> None:
+    assert side_by_side(engine(gpus=(0, 1)), engine(gpus=(2, 3))).can is True
+
+
+def test_what_is_not_known_is_not_promised() -> None:
+    assert side_by_side(engine(gpus=()), engine(gpus=())).can is None
+    assert side_by_side(engine(engine="triton"), engine(engine="triton")).can is None
+    half = engine(memory_utilization=0.48)
+    assert "is not judged" in side_by_side(half, half).sentence
+
+
+def test_many_gpus_are_named_as_a_range() -> None:
+    every = engine(gpus=tuple(range(8)))
+    assert "of GPU 0 to 7," in side_by_side(every, every).sentence

@@ -1,0 +1,260 @@
+"""Declarations of several roles, as the roles' own settings have them, held against one another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flightline import catalog
+from flightline.serving import declared
+from roles.gateway.settings import GatewaySettings
+from roles.inference.settings import EngineSettings, InferenceSettings
+from roles.models.settings import ModelSettings, ModelsSettings, ModelVersion
+from roles.nvidia.settings import NvidiaSettings
+from roles.pki.settings import PkiSettings
+
+IMAGE = "registry.example/engine@sha256:" + "a" * 64
+
+
+@dataclass(frozen=True)
+class Host:
+    """All that is asked of a pyinfra host."""
+
+    name: str
+    data: Mapping[str, Any]
+
+
+def engine(name: str = "chat", **fields: Any) -> EngineSettings:
+    usual = {"image": IMAGE, "model": "llama-3.1-8b", "port": 8100, "gpus": (0,)}
+    return EngineSettings(name=name, **{**usual, **fields})
+
+
+def models(*names: str) -> ModelsSettings:
+    version = ModelVersion(version="1", source="file:///m", manifest_sha256="b" * 64)
+    return ModelsSettings(
+        models=tuple(ModelSettings(name=name, versions=(version,)) for name in names)
+    )
+
+
+def host(
+    name: str = "gpu-01", *engines: Any, served: tuple[str, ...] = ("llama-3.1-8b",), **data: Any
+) -> Host:
+    usual: dict[str, Any] = {
+        "inference": InferenceSettings(engines=engines or (engine(),)),
+        "models": models(*served),
+        "gateway": GatewaySettings(enabled=True),
+        "pki": PkiSettings(enabled=True),
+        "nvidia": NvidiaSettings(gpu_model="h100_sxm_80", gpu_count=8),
+    }
+    return Host(name, {**usual, **data})
+
+
+def only(found: tuple[str, ...]) -> str:
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_what_goes_together_is_accepted() -> None:
+    sound = [host("gpu-01"), host("gpu-02")]
+    assert declared.problems(sound) == ()
+    assert declared.warnings(sound) == ()
+
+
+def test_nodes_without_serving_have_nothing_to_say() -> None:
+    assert declared.problems([Host("a", {}), Host("b", {"inference": InferenceSettings()})]) == ()
+    assert declared.warnings([Host("a", {})]) == ()
+    assert declared.notes([Host("a", {})]) == ()
+
+
+def test_an_engine_s_model_must_be_among_the_models() -> None:
+    found = only(declared.problems([host(served=("mistral-7b",))]))
+    assert found.startswith(
+        "gpu-01: chat serves llama-3.1-8b, which is not among ModelsSettings.models (mistral-7b)"
+    )
+
+
+def test_models_and_engines_have_one_store() -> None:
+    apart = models("llama-3.1-8b").model_copy(update={"store": "/data/models"})
+    found = only(declared.problems([host(models=apart)]))
+    assert "InferenceSettings.store is /srv/models, and models are kept in /data/models" in found
+
+
+@pytest.mark.parametrize(
+    ("port", "field"), [(8443, "port"), (8442, "port"), (8405, "metrics_port")]
+)
+def test_a_slot_s_port_is_not_the_gateway_s(port: int, field: str) -> None:
+    found = only(declared.problems([host("gpu-01", engine(port=port))]))
+    assert f"is used by the gateway (GatewaySettings.{field}) and by chat, slot" in found
+
+
+def test_two_slots_do_not_have_one_port() -> None:
+    """The role refuses it too; here without its settings, as any inventory may declare them."""
+    one, other = engine(), engine("code", port=8200, gpus=(1,))
+    fields = {name: getattr(other, name) for name in type(other).model_fields}
+    twin = SimpleNamespace(**{**fields, "port": 8101, "leader": None})
+    node = host(inference=SimpleNamespace(engines=(one, twin), store="/srv/models"))
+    found = only(declared.problems([node]))
+    assert "port 8101 is used by chat, slot b (port) and by code, slot a (port)" in found
+
+
+def test_gpus_are_not_given_twice_by_accident() -> None:
+    one, other = engine(), engine("code", port=8200, gpus=(1,))
+    fields = {name: getattr(other, name) for name in type(other).model_fields}
+    twin = SimpleNamespace(**{**fields, "gpus": (0,), "leader": None})
+    node = host(inference=SimpleNamespace(engines=(one, twin), store="/srv/models"))
+    assert "GPU 0 is given to chat and to code" in declared.problems([node])[0]
+
+
+def test_gpus_that_the_node_does_not_have_are_refused() -> None:
+    found = only(declared.problems([host("gpu-01", engine(gpus=(6, 7, 8, 9), tensor_parallel=4))]))
+    assert found.startswith("gpu-01: chat has GPU 8, 9, but the node's 8 GPUs")
+    assert "(NvidiaSettings.gpu_count) are 0 to 7" in found
+
+
+def test_services_that_share_a_gpu_have_room_together() -> None:
+    half: dict[str, Any] = {"share_gpus": True, "memory_utilization": 0.6, "context_tokens": 4096}
+    pair = (engine(**half), engine("code", port=8200, **half))
+    found = only(declared.problems([host("gpu-01", *pair)]))
+    assert "GPU 0 is shared and would be taken 1.2 times (chat 0.6 + code 0.6)" in found
+    less = [each.model_copy(update={"memory_utilization": 0.45}) for each in pair]
+    assert declared.problems([host("gpu-01", *less)]) == ()
+
+
+def test_a_gateway_needs_certificates() -> None:
+    found = only(declared.problems([host(pki=PkiSettings())]))
+    assert "GatewaySettings.enabled without certificates" in found
+    assert "PkiSettings(enabled=True)" in found
+
+
+def test_a_name_means_one_model_in_the_whole_fleet() -> None:
+    there = engine(aliases=("default",))
+    here = engine(model="mistral-7b", aliases=("default",), context_tokens=4096)
+    fleet = [host("gpu-01", there), host("gpu-02", here, served=("mistral-7b",))]
+    found = only(declared.problems(fleet))
+    assert found.startswith(
+        "gpu-02: default means mistral-7b (chat), but llama-3.1-8b elsewhere (gpu-01 chat)"
+    )
+
+
+def test_an_alias_is_not_another_model_s_name() -> None:
+    here = engine(model="mistral-7b", aliases=("llama-3.1-8b",), context_tokens=4096)
+    fleet = [host("gpu-01"), host("gpu-02", here, served=("mistral-7b",))]
+    assert "llama-3.1-8b means mistral-7b (chat)" in only(declared.problems(fleet))
+
+
+def test_the_same_model_may_be_served_by_many() -> None:
+    same = engine(aliases=("default",))
+    assert declared.problems([host(name, same) for name in ("gpu-01", "gpu-02", "gpu-03")]) == ()
+
+
+NO_CLIENTS = GatewaySettings(enabled=True, public=False)
+
+
+def test_an_engine_behind_another_node_s_gateway_needs_an_address() -> None:
+    found = only(declared.problems([host("gw"), host("gpu-02", gateway=NO_CLIENTS)]))
+    assert found.startswith("gpu-02: the gateway on gw must reach its engines")
+    assert "serving_address" in found
+    reached = host("gpu-02", gateway=NO_CLIENTS, serving_address="10.0.0.2")
+    assert declared.problems([host("gw"), reached]) == ()
+
+
+def test_an_engine_behind_another_node_s_gateway_needs_a_door() -> None:
+    without = host("gpu-02", gateway=GatewaySettings(), serving_address="10.0.0.2")
+    found = only(declared.problems([host("gw"), without]))
+    assert "GatewaySettings(enabled=True, public=False)" in found
+
+
+def test_a_limit_does_not_hide_the_gateway_of_the_fleet() -> None:
+    reached = host("gpu-02", gateway=NO_CLIENTS, serving_address="10.0.0.2")
+    assert declared.warnings([reached], [host("gw"), reached]) == ()
+
+
+def test_engines_that_nobody_reaches_are_a_warning() -> None:
+    alone = host("gpu-01", gateway=GatewaySettings())
+    assert declared.problems([alone]) == ()
+    assert "no node of the inventory is a gateway" in only(declared.warnings([alone]))
+
+
+def spanning(*nodes: str) -> EngineSettings:
+    return engine(nodes=nodes, model="llama-3.1-70b", context_tokens=8192)
+
+
+def test_an_engine_over_nodes_is_declared_on_each_with_an_address() -> None:
+    served = ("llama-3.1-70b",)
+    leader = host("a", spanning("a", "b"), served=served, serving_address="10.0.0.1")
+    assert "spans b, which is no node" in declared.problems([leader])[0]
+    other = host("b", engine("code"), gateway=NO_CLIENTS, serving_address="10.0.0.2")
+    assert "spans b, which does not declare it" in declared.problems([leader, other])[0]
+    without = host("b", spanning("a", "b"), served=served, gateway=NO_CLIENTS)
+    assert "spans b, which has no serving_address" in declared.problems([leader, without])[0]
+    follower = host(
+        "b", spanning("a", "b"), served=served, gateway=NO_CLIENTS, serving_address="10.0.0.2"
+    )
+    assert declared.problems([leader, follower]) == ()
+
+
+def test_an_engine_that_does_not_fit_is_refused_with_what_would() -> None:
+    large = engine(model="llama-3.1-70b", dtype="bfloat16", context_tokens=8192)
+    found = only(declared.problems([host("gpu-01", large, served=("llama-3.1-70b",))]))
+    assert found.startswith("gpu-01: chat: llama-3.1-70b does not fit: each GPU needs 133.9 GiB")
+    assert "Would fit: weights in int4 (4.15625 bits); 2 GPUs in a node" in found
+    spread = large.model_copy(update={"gpus": (0, 1, 2, 3)})
+    assert declared.problems([host("gpu-01", spread, served=("llama-3.1-70b",))]) == ()
+
+
+def test_a_config_file_is_judged_rather_than_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(catalog.model("llama-3.1-405b").config))
+    named = engine(config_file=str(path), context_tokens=4096)
+    assert "does not fit" in only(declared.problems([host("gpu-01", named)]))
+    path.write_text("{}")
+    found = only(declared.problems([host("gpu-01", named)]))
+    assert "gpu-01: chat: EngineSettings.config_file: " in found and "it lacks model_type" in found
+
+
+@pytest.mark.parametrize(
+    ("changed", "data", "expected"),
+    [
+        ({"model": "own"}, {}, "name its config.json in EngineSettings.config_file"),
+        ({}, {"nvidia": NvidiaSettings()}, "the node's GPU is not declared"),
+        (
+            {},
+            {"nvidia": NvidiaSettings(gpu_model="h100_sxm_80", mig=("3g.40gb", "3g.40gb"))},
+            "its GPUs are divided by MIG",
+        ),
+        ({"kv_cache_dtype": "int2"}, {}, "kv_cache_dtype is int2"),
+        ({"quantization": "torchao"}, {}, "how many bits quantization=torchao leaves is unknown"),
+    ],
+)
+def test_what_is_not_judged_is_said(
+    changed: dict[str, Any], data: dict[str, Any], expected: str
+) -> None:
+    node = host("gpu-01", engine(**changed), served=("llama-3.1-8b", "own"), **data)
+    assert declared.problems([node]) == ()
+    assert f"whether it fits is not judged: {expected}" in only(declared.warnings([node]))
+
+
+def test_an_engine_on_the_cpu_is_no_warning() -> None:
+    node = host("gpu-01", engine(engine="llamacpp", gpus=()))
+    assert declared.warnings([node]) == ()
+    assert "the node's memory is not declared" in only(declared.notes([node]))
+
+
+def test_old_and_new_side_by_side_is_a_note() -> None:
+    usual = only(declared.notes([host()]))
+    assert usual.startswith("gpu-01: chat: old and new version cannot stand side by side")
+    assert "0.92 + 0.92 of GPU 0" in usual and "memory_utilization of at most 0.49" in usual
+    half = engine(memory_utilization=0.48, context_tokens=8192)
+    assert "can stand side by side" in only(declared.notes([host("gpu-01", half)]))
+
+
+def test_a_hundred_alike_nodes_say_a_thing_once() -> None:
+    fleet = [host(f"gpu-{number:03}", pki=PkiSettings()) for number in range(100)]
+    found = only(declared.problems(fleet))
+    assert found.startswith("gpu-000, gpu-001, gpu-002 and 97 more: GatewaySettings.enabled")
