@@ -20,6 +20,7 @@ from flightline.serving.manifest import CURRENT, NAME, VERSION
 from flightline.settings import Settings
 
 NodePath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.@+-]+)+$")]
+HostPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:*_/-]+$")]
 Account = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 
 _HTTP = r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~%=@,+-]+)+"
@@ -150,7 +151,7 @@ class ModelsSettings(Settings):
     proxy: str | None = Field(default=None, pattern=r"^https?://[A-Za-z0-9.:\[\]_-]+/?$")
     """Proxy for http, https, rclone and oci sources, without user and password; None: none."""
 
-    no_proxy: tuple[str, ...] = ()
+    no_proxy: tuple[HostPattern, ...] = ()
     """Hosts that are reached directly."""
 
     ca_file: NodePath | None = None
