@@ -118,18 +118,24 @@ def environment(slot: Slot) -> dict[str, str]:
     }
 
 
+def command(slot: Slot) -> list[str]:
+    """Return what the container runs: its entry point and the engine's arguments."""
+    engine, kind = slot.engine, slot.engine.kind
+    program = engine.program or kind.program[0]
+    given = kind.arguments(engine, slot.place)
+    return [program, *kind.program[1:], *given, *engine.extra_arguments]
+
+
 def _arguments(slot: Slot) -> list[str]:
     node, engine = slot.node, slot.engine
-    user = engine.user or engine.kind.user
-    program, *first = (engine.program,) if engine.program else engine.kind.program
-    rest = engine.kind.program[1:] if engine.program else tuple(first)
+    program, *rest = command(slot)
     return [
         f"--name={layout.container(slot.name)}",
         *_labels(slot),
         "--pull=never",
         "--restart=no",
         "--network=host",
-        f"--user={user}",
+        f"--user={user(engine)}",
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",
         *_root(engine),
@@ -148,8 +154,6 @@ def _arguments(slot: Slot) -> list[str]:
         f"--entrypoint={program}",
         engine.image,
         *rest,
-        *engine.kind.arguments(engine, slot.place),
-        *engine.extra_arguments,
     ]
 
 
@@ -164,6 +168,11 @@ def _labels(slot: Slot) -> list[str]:
         "address": slot.place.own_address or "",
     }
     return [f"--label={LABEL}.{name}={value}" for name, value in labels.items()]
+
+
+def user(engine: EngineSettings) -> str:
+    """Return the numeric user and group in the container."""
+    return engine.user or engine.kind.user
 
 
 def is_read_only(engine: EngineSettings) -> bool:
@@ -194,9 +203,9 @@ def _mounts(slot: Slot) -> list[str]:
 
 def _gpus(node: InferenceSettings, engine: EngineSettings) -> list[str]:
     fabric = ["--device=/dev/infiniband"] if engine.rdma else []
-    if not engine.gpus:
-        return fabric
-    if node.gpu_injection == "cdi":
-        return [*(f"--device=nvidia.com/gpu={gpu}" for gpu in engine.gpus), *fabric]
+    if not engine.gpus or node.gpu_injection == "cdi":
+        # Images of CUDA say "all", which the runtime obeys where it is Docker's default.
+        given = (f"--device=nvidia.com/gpu={gpu}" for gpu in engine.gpus)
+        return ["--env=NVIDIA_VISIBLE_DEVICES=void", *given, *fabric]
     visible = ",".join(map(str, engine.gpus))
     return ["--runtime=nvidia", f"--env=NVIDIA_VISIBLE_DEVICES={visible}", *fabric]

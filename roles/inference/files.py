@@ -5,7 +5,7 @@ from __future__ import annotations
 from flightline import project
 from flightline.operations.bundle import Directory, File, Hook, Item
 from flightline.serving import layout, state
-from roles.inference.container import CACHES, Slot, docker_arguments, slot_environment
+from roles.inference.container import CACHES, Slot, docker_arguments, slot_environment, user
 from roles.inference.wanted import Wanted
 
 RUN = f"{layout.PROGRAMS}/engine-run"
@@ -39,7 +39,7 @@ def text(path: str) -> str:
 
 def _slot(slot: Slot) -> tuple[Item, ...]:
     folder = f"{layout.ENGINES}/{slot.name}"
-    owner, _, group = (slot.engine.user or slot.engine.kind.user).partition(":")
+    owner, _, group = user(slot.engine).partition(":")
     return (
         File(f"{folder}/slot.env", slot_environment(slot)),
         File(f"{folder}/docker", "".join(f"{line}\n" for line in docker_arguments(slot))),
