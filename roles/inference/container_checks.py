@@ -8,6 +8,7 @@ from testinfra.host import Host
 
 from flightline.audit.check import CRITICAL, ERROR, WARNING, check
 from flightline.serving import layout
+from flightline.serving.state import ServiceState
 from roles.inference import evidence
 from roles.inference.container import LOG_FILES, Slot, command, is_read_only
 from roles.inference.engines.kind import MODEL
@@ -46,7 +47,7 @@ def containers_present(host: Host, settings: InferenceSettings) -> None:
 
 @check(
     "inference-containers-image",
-    "every engine runs the image of the declared digest",
+    "every engine that serves runs the image of the declared digest",
     severity=CRITICAL,
     remedy=RESTART,
     depends=(*STATES, "inference-containers-present"),
@@ -56,6 +57,8 @@ def containers_image(host: Host, settings: InferenceSettings) -> None:
     found = evidence.docked(host, settings)
     wrong = []
     for slot, container in pairs(found, settings):
+        if not _serves(found, slot):
+            continue
         declared = found.images.get(slot.engine.image)
         if declared is None:
             wrong.append(f"{slot.name}: {slot.engine.image} is not on the node")
@@ -112,7 +115,7 @@ def versions_mounted(host: Host, settings: InferenceSettings) -> None:
 
 @check(
     "inference-slots-consistent",
-    "both slots of a service run the same image",
+    "a standby runs the image of the slot that serves",
     severity=ERROR,
     remedy=RESTART,
     depends=(*STATES, "inference-containers-image"),
@@ -120,11 +123,22 @@ def versions_mounted(host: Host, settings: InferenceSettings) -> None:
 def slots_consistent(host: Host, settings: InferenceSettings) -> None:
     """A standby of another release would answer otherwise after a rollback."""
     found = evidence.docked(host, settings)
-    images: dict[str, set[str]] = {}
-    for slot, container in pairs(found, settings):
-        images.setdefault(slot.engine.name, set()).add(container.image)
-    wrong = [name for name, each in images.items() if len(each) > 1]
-    assert not wrong, f"the slots of {', '.join(wrong)} run different images, expected one"
+    serving = {
+        slot.engine.name: container.image
+        for slot, container in pairs(found, settings)
+        if _serves(found, slot)
+    }
+    wrong = [
+        f"{slot.name} runs {container.image}, expected {serving[slot.engine.name]}"
+        for slot, container in pairs(found, settings)
+        if container.image != serving.get(slot.engine.name, container.image)
+    ]
+    assert not wrong, f"{'; '.join(wrong)} (EngineSettings.image)"
+
+
+def _serves(found: Live, slot: Slot) -> bool:
+    held = found.states.get(slot.engine.name)
+    return isinstance(held, ServiceState) and held.active == slot.letter
 
 
 @check(

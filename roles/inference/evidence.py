@@ -147,7 +147,7 @@ def _container(block: list[tuple[str, str]]) -> Container:
         gpus=_gpus(json.loads(values.get("gpus", "null")), values.get("runtime"), environment),
         labels=json.loads(values.get("labels", "{}")),
         host=json.loads(values.get("host", "{}")),
-        state=json.loads(values.get("state", "{}")),
+        state=json.loads(values.get("status", "{}")),
         mounts=json.loads(values.get("mounts", "[]")),
         image=values.get("image", ""),
         arguments=tuple(given),

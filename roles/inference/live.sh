@@ -47,7 +47,7 @@ runtime {{.HostConfig.Runtime}}
 {{range .Config.Env}}env {{.}}
 {{end}}{{if $slot}}labels {{json .Config.Labels}}
 host {{json .HostConfig}}
-state {{json .State}}
+status {{json .State}}
 image {{.Image}}
 mounts {{json .Mounts}}
 {{range .Config.Entrypoint}}entry {{.}}
