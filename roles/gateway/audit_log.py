@@ -96,5 +96,5 @@ _TIME = "%[date,utime(%Y-%m-%dT%H:%M:%S)].%[date(0,ms),mod(1000),add(1000),regsu
 
 
 def _text(variable: str, most_bytes: int) -> str:
-    """A JSON string; bytes that are no UTF-8 are left out, one at the cut as well."""
+    """A JSON string; left out is what is no UTF-8, at the cut as well, and emoji (HAProxy 2.6)."""
     return f'"%[var(txn.{variable}),bytes(0,{most_bytes}),json(utf8s)]"'

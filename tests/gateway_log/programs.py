@@ -79,7 +79,8 @@ class Log:
         return self.folder / "run" / "log"
 
     def lines(self) -> list[str]:
-        return self.file.read_text().splitlines() if self.file.exists() else []
+        """Those that are whole."""
+        return self.file.read_text().split("\n")[:-1] if self.file.exists() else []
 
     def start(self) -> None:
         """systemd holds the socket, and starts the collector at the first line."""

@@ -95,7 +95,7 @@ def forwarding(authority: Authority, port: int, **fields: object) -> AuditLogSet
         "ca_file": str(authority.ca),
         "permitted_peers": ("siem",),
     }
-    return AuditLogSettings(siem=SiemSettings(**{**values, **fields}))  # type: ignore[arg-type]
+    return AuditLogSettings(siem=SiemSettings(**{**values, **fields}))
 
 
 @pytest.fixture
