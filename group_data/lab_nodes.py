@@ -83,5 +83,8 @@ if _offer is not None:
         shm_gib=1,
         start_timeout_seconds=300,
     )
-    inference = all_inference.model_copy(update={"engines": (_engine,)})
-    gateway = all_gateway.model_copy(update={"enabled": True, "keys_file": str(_offer.keys_file)})
+    # Lab nodes are there to be changed, and `flightline lab serve` makes a new image each week.
+    inference = all_inference.model_copy(update={"engines": (_engine,), "restart_allowed": True})
+    gateway = all_gateway.model_copy(
+        update={"enabled": True, "restart_allowed": True, "keys_file": str(_offer.keys_file)}
+    )

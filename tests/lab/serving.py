@@ -96,12 +96,16 @@ def body(**more: Any) -> bytes:
 
 @dataclass
 class Load:
-    """Clients that chat until told to stop, every other answer streamed; what came of it."""
+    """Clients that chat until told to stop; what came of it.
+
+    streamed: every other answer is streamed; otherwise none is.
+    """
 
     gateway: Gateway
     key: str
     clients: int = 4
     tokens: int = TOKENS
+    streamed: bool = True
     answers: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -138,7 +142,7 @@ class Load:
         for turn in itertools.count():
             if self._over.is_set():
                 return
-            ask = _streamed if (turn + number) % 2 else _whole
+            ask = streamed_answer if self.streamed and (turn + number) % 2 else whole_answer
             try:
                 text, reason = await ask(client, chat(f"{number} {turn}", self.tokens))
             except (openai.OpenAIError, httpx2.HTTPError, OSError) as error:
@@ -149,13 +153,17 @@ class Load:
             self.answers.append(text)
 
 
-async def _whole(client: openai.AsyncOpenAI, request: dict[str, Any]) -> tuple[str, str | None]:
+async def whole_answer(
+    client: openai.AsyncOpenAI, request: dict[str, Any]
+) -> tuple[str, str | None]:
     answer = await client.chat.completions.create(**request)
     choice = answer.choices[0]
     return choice.message.content or "", choice.finish_reason
 
 
-async def _streamed(client: openai.AsyncOpenAI, request: dict[str, Any]) -> tuple[str, str | None]:
+async def streamed_answer(
+    client: openai.AsyncOpenAI, request: dict[str, Any]
+) -> tuple[str, str | None]:
     text, reason = "", None
     async for piece in await client.chat.completions.create(**request, stream=True):
         for choice in piece.choices:
