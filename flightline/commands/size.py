@@ -175,7 +175,7 @@ def _verdict(source: str, fit: Fit, others: tuple[Remedy, ...]) -> list[str]:
     )
     said = [f"note: {each}." for each in fit.warnings]
     if fit.fits:
-        free = (fit.room - fit.cache.sequence(asked.context) * asked.concurrency) / GIB
+        free = (fit.room - fit.cache.needed(asked.context, asked.concurrency)) / GIB
         return [*said, (
             f"Fits: {what}: tensor parallel {placed.tensor_parallel}, pipeline parallel "
             f"{placed.pipeline_parallel}, {free:.1f} GiB of cache to spare on each GPU."

@@ -22,6 +22,8 @@ class Cache:
     """Bytes of every token within the window, in sliding layers."""
     window: int
     """Tokens."""
+    step: int
+    """Tokens that are read at a time."""
     constant: int
     """Bytes whatever the context is: states of recurrent layers."""
 
@@ -29,15 +31,17 @@ class Cache:
         """Return the bytes of a sequence of so many tokens."""
         return self.growing * tokens + self.sliding * min(tokens, self.window) + self.constant
 
-    def most_tokens(self, room: int) -> int | None:
-        """Return the tokens of the longest sequence that fits; None where there is no limit."""
-        left = room - self.constant
-        if left < 0:
-            return 0
-        if self.sliding and left < (self.growing + self.sliding) * self.window:
-            return left // (self.growing + self.sliding)
-        left -= self.sliding * self.window
-        return left // self.growing if self.growing else None
+    def ahead(self, tokens: int) -> int:
+        """Return the bytes that the one sequence which is being read takes beyond its window.
+
+        Sliding layers keep what a step reads until it is done (vLLM, SlidingWindowSpec: window - 1
+        + max_num_batched_tokens).
+        """
+        return self.sliding * max(min(self.step, tokens - self.window), 0)
+
+    def needed(self, tokens: int, sequences: int) -> int:
+        """Return the bytes of so many sequences of so many tokens, one of them being read."""
+        return self.sequence(tokens) * sequences + self.ahead(tokens)
 
 
 def per_token(shape: ModelShape, bits: int = 16) -> int:
@@ -45,8 +49,11 @@ def per_token(shape: ModelShape, bits: int = 16) -> int:
     return (shape.layers.full + shape.layers.sliding) * shape.heads.kept * bits // 8
 
 
-def of(shape: ModelShape, bits: int, placement: Placement | None = None) -> Cache:
-    """Return what a sequence takes on one GPU of a placement; without one, on a single GPU."""
+def of(shape: ModelShape, bits: int, placement: Placement | None = None, step: int = 0) -> Cache:
+    """Return what a sequence takes on one GPU of a placement; without one, on a single GPU.
+
+    `step`: tokens that the engine reads at a time.
+    """
     placed = placement or spread(shape, 1, 1)
     token = shape.heads.kept * bits / 8 * placed.stage_share / placed.kv_degree
     layers = shape.layers
@@ -55,5 +62,6 @@ def of(shape: ModelShape, bits: int, placement: Placement | None = None) -> Cach
         math.ceil(layers.full * token),
         math.ceil(layers.sliding * token),
         layers.window,
+        step,
         math.ceil(state),
     )

@@ -133,6 +133,13 @@ def _results(fit: Fit) -> Iterator[Line]:
         f"{request.context:,} tokens" + _terms(fit),
         _gib(sequence),
     )
+    if ahead := fit.cache.ahead(request.context):
+        tokens = ahead // fit.cache.sliding
+        yield Line(
+            "sliding layers while a step is read",
+            f"{tokens:,} x {fit.cache.sliding:,} B, of one sequence",
+            _gib(ahead),
+        )
     yield Line(
         "largest context of one sequence",
         f"{_gib(max(fit.room, 0))} of cache, at most {request.shape.longest_context or 'any'} "
@@ -141,7 +148,9 @@ def _results(fit: Fit) -> Iterator[Line]:
     )
     yield Line(
         "sequences of that context at once",
-        f"{_gib(max(fit.room, 0))} / {_gib(sequence)}",
+        f"({_gib(max(fit.room, 0))} - {_gib(fit.cache.ahead(request.context))}) / {_gib(sequence)}"
+        if fit.cache.ahead(request.context)
+        else f"{_gib(max(fit.room, 0))} / {_gib(sequence)}",
         f"{fit.concurrency:,}",
     )
 
@@ -185,6 +194,10 @@ def _assumed(fit: Fit) -> Iterator[Assumption]:
         yield Assumption(
             "sliding layers", f"keep {fit.request.shape.layers.window:,} tokens",
             "engines with a hybrid KV cache (vLLM's default); others keep all tokens",
+        )  # fmt: skip
+        yield Assumption(
+            "step", f"{known.step_tokens:,} tokens",
+            "vLLM's default max_num_batched_tokens on GPUs of 70 GiB and more",
         )  # fmt: skip
     for note in fit.request.shape.notes:
         yield Assumption("model", note, "config.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,8 @@ from flightline.plan.sizing.shape import ModelShape
 from flightline.plan.sizing.weights import Weights
 
 GIB = 1024**3
+_ENDLESS = 2**30
+"""Tokens: stands for any context where config.json names none."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class Assumptions:
     cache_share: float = 1.0
     """Share of what is left then that the engine gives to the cache: TensorRT-LLM's
     kv_cache_free_gpu_memory_fraction; others take all of it."""
+    step_tokens: int = 8192
+    """Tokens that are read at a time: vLLM's default max_num_batched_tokens on GPUs of 70 GiB and
+    more. It counts for sliding layers alone."""
     block_tokens: int = 16
     """Tokens that the cache hands out at a time: vLLM's default block."""
 
@@ -112,18 +118,22 @@ class Fit:
 
     def largest_context_of(self, sequences: int) -> int:
         """Return the tokens that each of so many sequences at once can have."""
-        longest = self.request.shape.longest_context
         block = self.request.assumptions.block_tokens
-        room = self.cache.most_tokens(max(self.room, 0) // sequences) if self.room > 0 else 0
-        if room is None:  # states alone, or windows that fit: the model is the limit
-            return longest or self.request.context
-        rounded = room // block * block
-        return min(rounded, longest) if longest else rounded
+        longest = self.request.shape.longest_context or _ENDLESS
+        room = max(self.room, 0)
+        if self.cache.needed(longest, sequences) <= room:
+            return longest
+        whole = range(block, longest, block)
+        return block * bisect_right(
+            whole, room, key=lambda tokens: self.cache.needed(tokens, sequences)
+        )
 
     @property
     def concurrency(self) -> int:
         """Sequences of the asked context that fit at once."""
-        return max(self.room, 0) // max(self.cache.sequence(self.request.context), 1)
+        tokens = self.request.context
+        left = self.room - self.cache.ahead(tokens)
+        return max(left, 0) // max(self.cache.sequence(tokens), 1)
 
 
 def judged(request: Request) -> Fit:
@@ -136,7 +146,7 @@ def judged(request: Request) -> Fit:
         placement=placed,
         degrees=placement.degrees(shape, request.weights, request.gpus),
         weights=stored,
-        cache=cache.of(shape, request.cache_bits, placed),
+        cache=cache.of(shape, request.cache_bits, placed, known.step_tokens),
         usable=_usable(request),
         overhead=int(known.overhead_gib * GIB),
         weights_on_gpu=stored.on_gpu(placed),
@@ -202,7 +212,7 @@ def _memory(fit: Fit) -> Iterator[str]:
             f"take {fit.usable / GIB:.1f} GiB"
         )
     elif fit.concurrency < request.concurrency:
-        wanted = fit.cache.sequence(request.context) * request.concurrency / GIB
+        wanted = fit.cache.needed(request.context, request.concurrency) / GIB
         yield (
             f"the KV cache of {_count(request.concurrency, request.context)} takes {wanted:.1f} "
             f"GiB on each GPU, and {fit.room / GIB:.1f} GiB are left"

@@ -2,62 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from flightline import catalog
 from flightline.serving import declared
 from roles.gateway.settings import GatewaySettings
 from roles.inference.settings import EngineSettings, InferenceSettings
-from roles.models.settings import ModelSettings, ModelsSettings, ModelVersion
-from roles.nvidia.settings import NvidiaSettings
 from roles.pki.settings import PkiSettings
-
-IMAGE = "registry.example/engine@sha256:" + "a" * 64
-
-
-@dataclass(frozen=True)
-class Host:
-    """All that is asked of a pyinfra host."""
-
-    name: str
-    data: Mapping[str, Any]
-
-
-def engine(name: str = "chat", **fields: Any) -> EngineSettings:
-    usual = {"image": IMAGE, "model": "llama-3.1-8b", "port": 8100, "gpus": (0,)}
-    return EngineSettings(name=name, **{**usual, **fields})
-
-
-def models(*names: str) -> ModelsSettings:
-    version = ModelVersion(version="1", source="file:///m", manifest_sha256="b" * 64)
-    return ModelsSettings(
-        models=tuple(ModelSettings(name=name, versions=(version,)) for name in names)
-    )
-
-
-def host(
-    name: str = "gpu-01", *engines: Any, served: tuple[str, ...] = ("llama-3.1-8b",), **data: Any
-) -> Host:
-    usual: dict[str, Any] = {
-        "inference": InferenceSettings(engines=engines or (engine(),)),
-        "models": models(*served),
-        "gateway": GatewaySettings(enabled=True),
-        "pki": PkiSettings(enabled=True),
-        "nvidia": NvidiaSettings(gpu_model="h100_sxm_80", gpu_count=8),
-    }
-    return Host(name, {**usual, **data})
-
-
-def only(found: tuple[str, ...]) -> str:
-    assert len(found) == 1, found
-    return found[0]
+from tests.unit.serving.hosts import Host, engine, host, models, only
 
 
 def test_what_goes_together_is_accepted() -> None:
@@ -197,61 +151,6 @@ def test_an_engine_over_nodes_is_declared_on_each_with_an_address() -> None:
         "b", spanning("a", "b"), served=served, gateway=NO_CLIENTS, serving_address="10.0.0.2"
     )
     assert declared.problems([leader, follower]) == ()
-
-
-def test_an_engine_that_does_not_fit_is_refused_with_what_would() -> None:
-    large = engine(model="llama-3.1-70b", dtype="bfloat16", context_tokens=8192)
-    found = only(declared.problems([host("gpu-01", large, served=("llama-3.1-70b",))]))
-    assert found.startswith("gpu-01: chat: llama-3.1-70b does not fit: each GPU needs 133.9 GiB")
-    assert "Would fit: weights in int4 (4.15625 bits); 2 GPUs in a node" in found
-    spread = large.model_copy(update={"gpus": (0, 1, 2, 3)})
-    assert declared.problems([host("gpu-01", spread, served=("llama-3.1-70b",))]) == ()
-
-
-def test_a_config_file_is_judged_rather_than_the_name(tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(catalog.model("llama-3.1-405b").config))
-    named = engine(config_file=str(path), context_tokens=4096)
-    assert "does not fit" in only(declared.problems([host("gpu-01", named)]))
-    path.write_text("{}")
-    found = only(declared.problems([host("gpu-01", named)]))
-    assert "gpu-01: chat: EngineSettings.config_file: " in found and "it lacks model_type" in found
-
-
-@pytest.mark.parametrize(
-    ("changed", "data", "expected"),
-    [
-        ({"model": "own"}, {}, "name its config.json in EngineSettings.config_file"),
-        ({}, {"nvidia": NvidiaSettings()}, "the node's GPU is not declared"),
-        (
-            {},
-            {"nvidia": NvidiaSettings(gpu_model="h100_sxm_80", mig=("3g.40gb", "3g.40gb"))},
-            "its GPUs are divided by MIG",
-        ),
-        ({"kv_cache_dtype": "int2"}, {}, "kv_cache_dtype is int2"),
-        ({"quantization": "torchao"}, {}, "how many bits quantization=torchao leaves is unknown"),
-    ],
-)
-def test_what_is_not_judged_is_said(
-    changed: dict[str, Any], data: dict[str, Any], expected: str
-) -> None:
-    node = host("gpu-01", engine(**changed), served=("llama-3.1-8b", "own"), **data)
-    assert declared.problems([node]) == ()
-    assert f"whether it fits is not judged: {expected}" in only(declared.warnings([node]))
-
-
-def test_an_engine_on_the_cpu_is_no_warning() -> None:
-    node = host("gpu-01", engine(engine="llamacpp", gpus=()))
-    assert declared.warnings([node]) == ()
-    assert "the node's memory is not declared" in only(declared.notes([node]))
-
-
-def test_old_and_new_side_by_side_is_a_note() -> None:
-    usual = only(declared.notes([host()]))
-    assert usual.startswith("gpu-01: chat: old and new version cannot stand side by side")
-    assert "0.92 + 0.92 of GPU 0" in usual and "memory_utilization of at most 0.49" in usual
-    half = engine(memory_utilization=0.48, context_tokens=8192)
-    assert "can stand side by side" in only(declared.notes([host("gpu-01", half)]))
 
 
 def test_a_hundred_alike_nodes_say_a_thing_once() -> None:

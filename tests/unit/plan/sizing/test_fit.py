@@ -146,6 +146,23 @@ def test_the_largest_context_fits_and_a_block_more_does_not(
     assert not sized("llama-3.1-8b", card(24), context=most + 16).fits
 
 
+def test_a_model_of_a_few_tokens_has_them_all_or_none(
+    sized: MakeFit, card: Callable[[float], Gpu]
+) -> None:
+    tiny = {"max_position_embeddings": 10}
+    assert sized("llama-3.1-8b", card(24), context=10, config=tiny).largest_context == 10
+    assert sized("llama-3.1-8b", card(16), context=10, config=tiny).largest_context == 0
+
+
+def test_what_a_step_reads_is_kept_beyond_the_window_until_it_is_done(sized: MakeFit) -> None:
+    """vLLM, SlidingWindowSpec: window - 1 + max_num_batched_tokens, for the sequence being read."""
+    fit = sized("mistral-7b", "h100_sxm_80", context=32_768)
+    token = 32 * 2 * 8 * 128 * 2
+    assert fit.cache.needed(32_768, 1) == (4096 + 8192) * token
+    assert fit.cache.needed(32_768, 3) == (3 * 4096 + 8192) * token
+    assert fit.cache.needed(4096, 1) == 4096 * token
+
+
 def test_as_many_sequences_fit_as_are_promised(sized: MakeFit) -> None:
     most = sized("llama-3.1-8b", "l40s", context=8192).concurrency
     assert sized("llama-3.1-8b", "l40s", context=8192, concurrency=most).fits
