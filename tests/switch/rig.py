@@ -18,7 +18,7 @@ from pathlib import Path
 
 from flightline.serving import layout, state
 from flightline.serving.switch.fleet import Fleet
-from flightline.serving.switch.node import Lost, WallClock
+from flightline.serving.switch.node import Failed, Lost, WallClock
 from flightline.serving.switch.run import Run
 from flightline.serving.switch.targets import Gateway, Service, Targets
 from flightline.serving.upstreams import Upstream
@@ -172,8 +172,8 @@ class Rig:
             try:
                 if not any(run.fleet.down_at(each, "a") for each in self.services):
                     return
-            except Exception:
-                time.sleep(0.1)
+            except Failed:  # its socket is not there yet
+                pass
             time.sleep(0.1)
         raise TimeoutError("the rig did not come up")
 

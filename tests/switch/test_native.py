@@ -47,7 +47,8 @@ def rig_of(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
 def weights(rig: Rig, gateway: int = 0) -> dict[str, int]:
     fleet = rig.run().fleet
-    return {name: each.weight for name, each in fleet.servers(fleet.targets.gateways[gateway]).items()}  # fmt: skip
+    seen = fleet.servers(fleet.targets.gateways[gateway])
+    return {name: each.weight for name, each in seen.items()}
 
 
 def until(seconds: float, is_so: Callable[[], bool]) -> None:
@@ -107,7 +108,8 @@ def test_a_failed_gate_under_load_goes_back_and_loses_nothing(
     assert sentence in outcome.sentence
     assert seen.failures == []
     assert weights(rig) == {"node-1.chat-a": 100, "node-1.chat-b": 0}
-    assert rig.nodes["node-1"].run("systemctl is-active flightline-engine@chat-b.service")[1] == "inactive\n"  # fmt: skip
+    asked = "systemctl is-active flightline-engine@chat-b.service"
+    assert rig.nodes["node-1"].run(asked)[1] == "inactive\n"
 
 
 def test_errors_of_the_new_version_send_requests_back(rig_of: Callable[..., Rig]) -> None:

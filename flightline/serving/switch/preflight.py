@@ -149,5 +149,8 @@ def under_way(found: Mapping[str, ServiceState], command: str) -> ServiceState:
     aims = {(state.switching.to, state.switching.mode) for state in busy if state.switching}
     if len(aims) > 1:
         shown = " and ".join(sorted(f"{to} ({mode})" for to, mode in aims))
-        raise FlightlineError(f"switches to {shown} are under way at once; undo with --limit.")
+        raise FlightlineError(
+            f"switches to {shown} are under way at once; run it with the inventory "
+            "that each was begun with."
+        )
     return busy[0]

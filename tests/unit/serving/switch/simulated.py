@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -139,15 +138,18 @@ class World:
     def run_of(self, told: list[str] | None = None) -> Run:
         """Return a fresh command upon this world: nothing is remembered from an earlier one."""
         heard = told if told is not None else []
-        services = tuple(
-            Service(Upstream(*key.split("/")[:1], None, key.split("/")[1], MODEL, (), 9000 + 10 * n, None, "/health"))  # fmt: skip
-            for n, key in enumerate(self.services)
-        )
+        services = tuple(_service(key, 9000 + 10 * n) for n, key in enumerate(self.services))
         gateways = tuple(Gateway(name, 8443, tuple(self.services)) for name in self.gateways)
         targets = Targets(MODEL, "/srv/models", services, gateways)
         nodes = {name: SimulatedNode(self, name) for name in targets.nodes}
         fleet = Fleet(targets, nodes, StillClock())
-        return Run(fleet, "flightline model switch lab.py --model tiny", lambda *line: heard.append(" ".join(line)))  # fmt: skip
+        typed = "flightline model switch lab.py --model tiny"
+        return Run(fleet, typed, lambda *line: heard.append(" ".join(line)))
+
+
+def _service(key: str, port: int) -> Service:
+    node, _, name = key.partition("/")
+    return Service(Upstream(node, None, name, MODEL, (), port, None, "/health"))
 
 
 class SimulatedNode:
@@ -173,7 +175,7 @@ class SimulatedNode:
 
     def _answer(self, command: str, stdin: str) -> tuple[int, str, str]:
         if command.startswith("/usr/local/lib/flightline/gateway-ctl "):
-            return self._gateway(shlex.split(command)[1:])
+            return self._gateway(re.findall(r"'([^']*)'", command))
         for pattern, answer in (
             (r"MemAvailable", self._look),
             (r"^cat /var/lib/flightline/serving/(\S+)\.json", self._read),
@@ -275,8 +277,11 @@ class SimulatedNode:
         return 0, printed, ""
 
     def _stat(self) -> str:
-        names = "pxname,svname,qcur,scur,lbtot,econ,eresp,wretr,hrsp_5xx,cli_abrt,srv_abrt,rtime,status"  # fmt: skip
-        lines = [f"# {names}", "clients,FRONTEND,,1,,,,,0,,,,OPEN"]
+        lines = [
+            "# pxname,svname,qcur,scur,lbtot,econ,eresp,wretr,hrsp_5xx,cli_abrt,srv_abrt,rtime,"
+            "status",
+            "clients,FRONTEND,,1,,,,,0,,,,OPEN",
+        ]
         for server in self._world.weights[self._name]:
             slot = self._world._slot(server)
             status = "UP" if self._world.is_up(server) else "DOWN"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import re
 
 import pytest
 
@@ -33,8 +35,8 @@ def world_of(site: str) -> tuple[World, Wish]:
     return World(services, gateways, memory_kib=gib * 1024 * 1024), wish
 
 
-def switched(world: World, wish: Wish = Wish(), plan: Plan = PLAN) -> Outcome:
-    return world.run_of().switch(plan, wish)
+def switched(world: World, wish: Wish | None = None, plan: Plan = PLAN) -> Outcome:
+    return world.run_of().switch(plan, wish or Wish())
 
 
 @functools.cache
@@ -82,39 +84,39 @@ def _must_serve(world: World) -> None:
 
 
 @pytest.mark.parametrize("back", ["resume", "undo"])
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("how", ["dies", "lost", "ctrl-c"])
+@pytest.mark.parametrize("how", ["dies", "lost before", "lost after", "ctrl-c"])
 @pytest.mark.parametrize("site", SITES)
 def test_an_interruption_at_any_command_leaves_a_served_model(
-    site: str, how: str, when: str, back: str
+    site: str, how: str, back: str
 ) -> None:
-    for number in range(1, commands_of(site) + 1):
+    # the largest site takes long: there, what is tried at every command is one way of three
+    stride = 5 if len(SITES[site][0]) > 2 and how != "lost before" else 1
+    for number in range(1, commands_of(site) + 1, stride):
         world, wish = world_of(site)
         if site != "downtime":
             world.watch = functools.partial(_must_serve, world)
-        world.interrupt = functools.partial(_interrupt, number, how, when)
+        world.interrupt = functools.partial(_interrupt, number, how)
         _begun(world, wish)
-        _back(world, back, wish)
+        _back(world, back)
         assert world.cut == [], (number, world.log)
-        refuse_unsettled(world, f"{site} {how} {when} {number}")
+        refuse_unsettled(world, f"{site} {how} {number}")
         assert len(world.versions()) == 1
 
 
-def _interrupt(number: int, how: str, when: str, now: int, node: str, at: str) -> None:
-    if (now, at) == (number, when):
-        if how == "lost":
+def _interrupt(number: int, how: str, now: int, node: str, at: str) -> None:
+    """Interrupt at one command; "lost after": it did its work, and nobody heard of it."""
+    if now == number and at == ("after" if how == "lost after" else "before"):
+        if how.startswith("lost"):
             raise Lost(node, "the connection was lost")
         raise Died if how == "dies" else KeyboardInterrupt
 
 
 def _begun(world: World, wish: Wish) -> None:
-    try:
+    with contextlib.suppress(Died, KeyboardInterrupt, Refused):
         switched(world, wish)
-    except (Died, KeyboardInterrupt, Refused):
-        pass
 
 
-def _back(world: World, back: str, wish: Wish) -> None:
+def _back(world: World, back: str) -> None:
     if all(world.state(key).switching is None for key in world.services):
         return  # it had not begun, it had ended, or it went back by itself
     run = world.run_of()
@@ -150,7 +152,7 @@ def test_a_version_that_fails_a_gate_is_rolled_back(site: str, trouble: str) -> 
         "slow": "time to first token: 1.000 s, the old version's is 0.050 s",
         "broken": "is not ready",
     }[trouble]
-    assert __import__("re").search(said, outcome.sentence), outcome.sentence
+    assert re.search(said, outcome.sentence), outcome.sentence
     assert world.versions() == {"v1"}
     assert world.cut == []
     assert any("last words" in text for text in outcome.evidence.values())
@@ -182,7 +184,7 @@ def test_a_standby_is_retired_and_its_slot_is_free() -> None:
 
 def test_no_second_switch_begins_while_one_is_under_way() -> None:
     world, wish = world_of("one service")
-    world.interrupt = functools.partial(_interrupt, commands_of("one service") // 2, "dies", "after")
+    world.interrupt = functools.partial(_interrupt, commands_of("one service") // 2, "dies")
     _begun(world, wish)
     with pytest.raises(Refused, match=r"under way since .*--resume.*--undo"):
         switched(world)
@@ -221,7 +223,8 @@ def _lose_a_gateway_at_ten(world: World) -> None:
 
 def test_a_plan_that_cannot_keep_serving_is_refused_with_the_arithmetic() -> None:
     world, _ = world_of("downtime")
-    with pytest.raises(Refused, match=r"1.0 GiB of weights x 1.2 .* needed, 1.0 GiB available.*--downtime"):  # fmt: skip
+    sums = r"1.0 GiB of weights x 1.2 .* needed, 1.0 GiB available.*--downtime"
+    with pytest.raises(Refused, match=sums):
         switched(world)
     assert world.log == [each for each in world.log if "systemctl start" not in each]
 
@@ -236,14 +239,14 @@ def test_a_dry_run_says_the_mode_and_why_and_changes_nothing() -> None:
 
 
 def test_nothing_is_done_where_the_version_serves_already() -> None:
-    world, wish = world_of("one service")
+    world, _ = world_of("one service")
     with pytest.raises(FlightlineError, match="no switch is under way"):
         world.run_of().undo(PLAN)
     assert switched(world, plan=Plan("v1", Mode.SIDE_BY_SIDE, ())).verdict == "unchanged"
 
 
 def test_a_third_version_takes_the_slot_of_the_standby() -> None:
-    world, wish = world_of("one service")
+    world, _ = world_of("one service")
     switched(world)
     outcome = switched(world, plan=Plan("v3", Mode.SIDE_BY_SIDE, (), canary=(100,), hold_seconds=0))
     assert outcome.verdict == "switched", outcome
