@@ -34,6 +34,7 @@ frontend clients
   log-format {format}
   unique-id-format {unique_id}
   option http-buffer-request
+  option dontlognull
   {captures}
   http-request set-var(txn.who) req.hdr(x-who)
   http-request set-var(txn.model) req.body,json_query('$.model')
