@@ -15,9 +15,10 @@ from flightline import catalog
 from flightline.errors import FlightlineError
 from flightline.plan.sizing import explain, shape
 from flightline.plan.sizing.config import Config
-from flightline.plan.sizing.fit import GIB, Assumptions, Fit, Request, judged
+from flightline.plan.sizing.fit import GIB, Fit, judged
 from flightline.plan.sizing.formats import CACHE_NAMES, NAMES, Format, cache_format, format_of
 from flightline.plan.sizing.remedies import Remedy, remedies
+from flightline.plan.sizing.request import Assumptions, Request
 from flightline.plan.sizing.shape import ModelShape
 
 SCHEMA = "flightline.size/1"

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from flightline.catalog.model import Gpu
 from flightline.plan.sizing import fit as fits
-from flightline.plan.sizing.fit import GIB, Assumptions, Fit, Request
+from flightline.plan.sizing.fit import GIB, Fit
 from flightline.plan.sizing.formats import (
     BF16,
     FP8,
@@ -24,6 +24,7 @@ from flightline.plan.sizing.formats import (
     format_of,
 )
 from flightline.plan.sizing.remedies import Remedy, remedies
+from flightline.plan.sizing.request import Assumptions, Request
 from flightline.plan.sizing.shape import ModelShape
 
 

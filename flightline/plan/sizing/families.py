@@ -70,18 +70,22 @@ class Family:
     has_recurrent: bool = False
     """Layers that do not slide and are not full keep a state of constant size."""
 
+    has_stretched_positions: bool = False
+    """max_position_embeddings counts rope_scaling already (Gemma 3)."""
+
     defaults: Mapping[str, int] = field(default_factory=dict)
     """What transformers fills in where config.json has no value."""
 
 
 _QWEN2 = Family(windows="from-layer", qkv_bias=True)
-_QWEN3 = Family(windows="from-layer", qk_norm="head")
+_QWEN3 = Family(windows="from-layer", qk_norm="head", defaults={"head_dim": 128})
 _DEEPSEEK = Family(attention="latent", moe="after-dense", shared="count")
 _GEMMA3 = Family(
     windows="pattern",
     norms=4,
     qk_norm="head",
     tied=True,
+    has_stretched_positions=True,
     defaults={
         "num_attention_heads": 8,
         "num_key_value_heads": 4,
@@ -120,9 +124,9 @@ FAMILIES: Mapping[str, Family] = {
         shared="width",
         has_output_gate=True,
         has_recurrent=True,
-        defaults={"full_attention_interval": 4},
+        defaults={"full_attention_interval": 4, "head_dim": 256},
     ),
-    "gemma": Family(tied=True),
+    "gemma": Family(tied=True, defaults={"head_dim": 256}),
     "gemma2": Family(windows="even", norms=4, tied=True, defaults={"head_dim": 256}),
     "gemma3_text": _GEMMA3,
     "gpt_oss": Family(
@@ -132,6 +136,7 @@ FAMILIES: Mapping[str, Family] = {
         has_sinks=True,
         moe="all",
         has_expert_bias=True,
+        defaults={"head_dim": 64},
     ),
     "deepseek_v2": _DEEPSEEK,
     "deepseek_v3": Family(

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from flightline.plan.sizing import placement
-from flightline.plan.sizing.fit import Fit, Request, judged
+from flightline.plan.sizing.fit import Fit, judged
 from flightline.plan.sizing.formats import FP8, FP16, INT4, INT8, Format, cache_format
+from flightline.plan.sizing.request import Request
 
 Kind = Literal["context", "concurrency", "cache", "weights", "gpus", "parallel", "combined"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from flightline.plan.sizing import attention, config, parameters, quantized, vision
+from flightline.plan.sizing import attention, config, context, parameters, quantized, vision
 from flightline.plan.sizing.attention import Heads, Layers
 from flightline.plan.sizing.config import Config
 from flightline.plan.sizing.families import FAMILIES, WRAPPERS, Family
@@ -70,14 +70,14 @@ def of(whole: Config) -> ModelShape:
     seen = vision.parameters(tower, WRAPPERS.get(_type(whole), 2), hidden) if tower else 0
     counted = parameters.counted(text, family, body, seen)
     stored, is_quantized, cache_bits = _stored(whole, text)
-    longest = text.count("max_position_embeddings", default=_longest(family), least=0)
+    longest = context.longest(text, family)
     for part in (text, whole, *([tower] if tower else [])):
         part.refuse_wrong()
     return ModelShape(
         _type(text), hidden, heads, layers, widths,
         recurrence.state * layers.recurrent if recurrence else 0,
         text.count("vocab_size", default=family.defaults.get("vocab_size")),
-        longest or None, counted, stored, is_quantized, cache_bits,
+        longest, counted, stored, is_quantized, cache_bits,
         tuple(_notes(text, family, tower)),
     )  # fmt: skip
 
@@ -124,10 +124,6 @@ def _inherited(whole: Config, inner: Config) -> Config:
 
 def _type(part: Config) -> str:
     return part.text("model_type") or ""
-
-
-def _longest(family: Family) -> int:
-    return family.defaults.get("max_position_embeddings", 0)
 
 
 def _stored(whole: Config, text: Config) -> tuple[Format, bool, int | None]:

@@ -11,8 +11,9 @@ from flightline import catalog
 from flightline.catalog import Gpu
 from flightline.plan.sizing import shape
 from flightline.plan.sizing.config import Config
-from flightline.plan.sizing.fit import Fit, Request, judged
+from flightline.plan.sizing.fit import Fit, judged
 from flightline.plan.sizing.formats import cache_format, format_of
+from flightline.plan.sizing.request import Request
 from flightline.plan.sizing.shape import ModelShape
 
 MakeShape = Callable[..., ModelShape]

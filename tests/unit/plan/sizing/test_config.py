@@ -12,8 +12,9 @@ from flightline import catalog
 from flightline.errors import FlightlineError
 from flightline.plan.sizing import explain, shape
 from flightline.plan.sizing.config import Config, read
-from flightline.plan.sizing.fit import Request, judged
+from flightline.plan.sizing.fit import judged
 from flightline.plan.sizing.remedies import remedies
+from flightline.plan.sizing.request import Request
 
 LLAMA = catalog.model("llama-3.1-8b").config
 NAMES = [each.id for each in catalog.models()]
@@ -93,6 +94,10 @@ def test_a_file_that_is_no_config_is_not_read_to_its_end(tmp_path: Path) -> None
         ({"quantization_config": {}}, "quant_method is '', whose bits are unknown"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantization_config.bits or w_bit"),
         ({"quantization_config": {"quant_method": "hqq"}}, "known are gptq, awq"),
+        (
+            {"rope_scaling": {"type": "yarn", "factor": "4"}},
+            "rope_scaling.factor is no number from 1",
+        ),
         ({"text_config": {}}, "with a text_config is not an architecture"),
         ({"audio_config": {}}, "models with more than text and pictures"),
     ],

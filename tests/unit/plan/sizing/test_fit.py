@@ -137,6 +137,31 @@ def test_a_context_beyond_the_model_s_is_refused(sized: MakeFit) -> None:
     assert [each.kind for each in remedies(fit)] == ["context", "combined"]
 
 
+@pytest.mark.parametrize(
+    ("scaling", "longest"),
+    [
+        # as Qwen's model cards tell to add it for long texts
+        (
+            {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768},
+            131_072,
+        ),
+        ({"rope_type": "linear", "factor": 2}, 65_536),
+        ({"rope_type": "llama3", "factor": 8.0}, 32_768),
+        ({"rope_type": "mrope"}, 32_768),
+        (None, 32_768),
+    ],
+)
+def test_stretched_positions_are_the_model_s_too(
+    model: MakeShape, scaling: dict[str, Any] | None, longest: int
+) -> None:
+    assert model("qwen2.5-7b", rope_scaling=scaling).longest_context == longest
+
+
+def test_a_checkpoint_sized_as_another_one_is_said(sized: MakeFit) -> None:
+    fit = sized("deepseek-v3", "h200_sxm", 8, dtype="bf16")
+    assert "the checkpoint is stored in fp8; it is sized as if in bf16" in fit.warnings
+
+
 def test_the_largest_context_fits_and_a_block_more_does_not(
     sized: MakeFit, card: Callable[[float], Gpu]
 ) -> None:

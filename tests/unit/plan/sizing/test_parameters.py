@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flightline import catalog
@@ -21,6 +23,65 @@ def test_the_count_is_the_published_one(name: str) -> None:
 def test_text_models_are_counted_to_the_last_parameter(name: str) -> None:
     published = catalog.model(name)
     assert shape.of(Config(published.config, name)).parameters.total == published.parameters
+
+
+OTHERS: dict[str, tuple[int, dict[str, Any]]] = {
+    # published counts of models that the catalog does not have, by their config.json
+    "microsoft/Phi-3-mini-4k-instruct": (
+        3_821_079_552,
+        {"model_type": "phi3", "hidden_size": 3072, "num_hidden_layers": 32,
+         "num_attention_heads": 32, "num_key_value_heads": 32, "intermediate_size": 8192,
+         "vocab_size": 32_064, "sliding_window": 2047},
+    ),
+    "microsoft/phi-4": (
+        14_659_507_200,
+        {"model_type": "phi3", "hidden_size": 5120, "num_hidden_layers": 40,
+         "num_attention_heads": 40, "num_key_value_heads": 10, "intermediate_size": 17_920,
+         "vocab_size": 100_352},
+    ),
+    "google/gemma-7b": (
+        8_537_680_896,
+        {"model_type": "gemma", "hidden_size": 3072, "num_hidden_layers": 28,
+         "num_attention_heads": 16, "num_key_value_heads": 16, "intermediate_size": 24_576,
+         "vocab_size": 256_000},
+    ),
+    "Qwen/Qwen1.5-MoE-A2.7B": (
+        14_315_784_192,
+        {"model_type": "qwen2_moe", "hidden_size": 2048, "num_hidden_layers": 24,
+         "num_attention_heads": 16, "num_key_value_heads": 16, "intermediate_size": 5632,
+         "moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632,
+         "num_experts": 60, "decoder_sparse_step": 1, "vocab_size": 151_936},
+    ),
+    "deepseek-ai/DeepSeek-V2-Lite": (
+        15_706_484_224,
+        {"model_type": "deepseek_v2", "hidden_size": 2048, "num_hidden_layers": 27,
+         "num_attention_heads": 16, "q_lora_rank": None, "kv_lora_rank": 512,
+         "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+         "intermediate_size": 10_944, "moe_intermediate_size": 1408, "n_routed_experts": 64,
+         "n_shared_experts": 2, "first_k_dense_replace": 1, "vocab_size": 102_400},
+    ),
+    "meta-llama/Llama-3.2-1B": (
+        1_235_814_400,
+        {"model_type": "llama", "hidden_size": 2048, "num_hidden_layers": 16,
+         "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 8192,
+         "vocab_size": 128_256, "tie_word_embeddings": True},
+    ),
+    "Qwen/Qwen2.5-VL-7B-Instruct": (
+        8_292_166_656,
+        {"model_type": "qwen2_5_vl", "hidden_size": 3584, "num_hidden_layers": 28,
+         "num_attention_heads": 28, "num_key_value_heads": 4, "intermediate_size": 18_944,
+         "vocab_size": 152_064,
+         "vision_config": {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420,
+                           "patch_size": 14, "spatial_merge_size": 2}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(OTHERS))
+def test_the_count_of_other_architectures_is_the_published_one(name: str) -> None:
+    published, config = OTHERS[name]
+    counted = shape.of(Config({"torch_dtype": "bfloat16", **config}, name)).parameters.total
+    assert counted == pytest.approx(published, rel=0.001)
 
 
 def test_a_tied_output_is_not_counted_twice() -> None:

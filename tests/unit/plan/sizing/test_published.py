@@ -8,8 +8,9 @@ import pytest
 
 from flightline.catalog import Gpu
 from flightline.plan.sizing import cache, weights
-from flightline.plan.sizing.fit import GIB, Assumptions, Fit
+from flightline.plan.sizing.fit import GIB, Fit
 from flightline.plan.sizing.formats import INT4, format_of
+from flightline.plan.sizing.request import Assumptions
 from flightline.plan.sizing.shape import ModelShape
 
 MakeShape = Callable[..., ModelShape]
