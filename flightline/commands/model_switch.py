@@ -79,6 +79,8 @@ class Percents(click.ParamType):  # type: ignore[type-arg]
               help="How long each of them is watched.")  # fmt: skip
 @click.option("--golden", "golden_file", type=click.Path(path_type=Path), metavar="FILE",
               help="Prompts and what answers must have; see docs/switching.md.")  # fmt: skip
+@click.option("--key-file", type=click.Path(path_type=Path), metavar="FILE",
+              help="An API key, to ask the gateways where clients ask little.")  # fmt: skip
 @click.option("--downtime", is_flag=True, help="Allow a while in which requests get 503.")
 @click.option("--node-by-node", is_flag=True, help="Stop the old before the new starts, in turn.")
 @click.option("--standby/--no-standby", default=True, show_default=True,
@@ -151,8 +153,22 @@ def _plan(options: dict[str, Any]) -> Plan:
         prompts=golden.load(path) if path else golden.DEFAULT,
         ready_seconds=options["ready"],
         drain_seconds=options["drain"],
+        key=_key(options["key_file"]) if options["key_file"] else "",
         downtime=options["downtime"],
     )
+
+
+def _key(path: Path) -> str:
+    try:
+        words = path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FlightlineError(f"--key-file {path}: cannot be read ({error}).") from None
+    if len(words) != 1 or not words[0].isascii():
+        raise FlightlineError(
+            f"--key-file {path} holds {len(words)} words, expected one key, as `flightline key "
+            "add` prints it."
+        )
+    return words[0]
 
 
 def _asked(run: Run, verb: str, plan: Plan, options: dict[str, Any]) -> Outcome:

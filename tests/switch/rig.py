@@ -114,9 +114,9 @@ class Rig:
             self.services.append(
                 Service(Upstream(name, None, "chat", MODEL, (), port, None, "/health"))
             )
+        keys = tuple(each.key for each in self.services)
         self.gateways = [
-            Gateway(name, next(ports), tuple(each.key for each in self.services))
-            for name in gateways
+            Gateway(name, f"http://127.0.0.1:{next(ports)}", keys) for name in gateways
         ]
         self._haproxy: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -157,7 +157,7 @@ class Rig:
             for each in self.services
             for letter in layout.LETTERS
         )
-        config = CONFIG.format(folder=folder, port=gateway.port, servers=servers)
+        config = CONFIG.format(folder=folder, port=port_of(gateway), servers=servers)
         (folder / "haproxy.cfg").write_text(config)
         (folder / "servers.state").touch()
         with (folder / "haproxy.log").open("wb") as log:
@@ -215,6 +215,11 @@ def _lay_down(folder: Path) -> None:
         (folder / "bin" / name).write_text(text)
         (folder / "bin" / name).chmod(0o755)
     shutil.copy(HERE / "systemctl", folder / "bin/systemctl")
+
+
+def port_of(gateway: Gateway) -> int:
+    """Return the port where clients reach a gateway."""
+    return int(gateway.url.rpartition(":")[2])
 
 
 def free_ports(count: int) -> list[int]:

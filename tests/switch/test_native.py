@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from flightline.serving.switch.golden import Prompt, Prompts
 from flightline.serving.switch.modes import Wish
 from flightline.serving.switch.plan import Plan
 from flightline.serving.switch.steps import Mode
-from tests.switch.rig import Rig
+from tests.switch.rig import Rig, port_of
 from tests.switch.traffic import traffic
 
 pytestmark = pytest.mark.skipif(
@@ -60,7 +61,7 @@ def until(seconds: float, is_so: Callable[[], bool]) -> None:
 
 def test_a_switch_and_its_rollback_under_load_lose_nothing(rig_of: Callable[..., Rig]) -> None:
     rig = rig_of()
-    with traffic([rig.gateways[0].port]) as seen:
+    with traffic([port_of(rig.gateways[0])]) as seen:
         outcome = rig.run().switch(PLAN, Wish())
         assert outcome.verdict == "switched", outcome
         until(30, lambda: seen.requests >= REQUESTS)
@@ -78,7 +79,7 @@ def test_a_switch_node_by_node_through_two_gateways_loses_nothing(
     rig_of: Callable[..., Rig],
 ) -> None:
     rig = rig_of(("node-1", "node-2"), ("node-1", "node-2"))
-    with traffic([each.port for each in rig.gateways]) as seen:
+    with traffic([port_of(each) for each in rig.gateways]) as seen:
         outcome = rig.run().switch(PLAN, Wish(node_by_node=True))
         assert outcome.verdict == "switched", outcome
         assert outcome.mode == "node-by-node"
@@ -99,7 +100,7 @@ def test_a_failed_gate_under_load_goes_back_and_loses_nothing(
 ) -> None:
     rig = rig_of()
     rig.publish("v3", **behaviour)
-    with traffic([rig.gateways[0].port]) as seen:
+    with traffic([port_of(rig.gateways[0])]) as seen:
         plan = Plan("v3", Mode.SIDE_BY_SIDE, (), canary=(20, 100), hold_seconds=4, prompts=GOLDEN,
                     ready_seconds=20, drain_seconds=20)  # fmt: skip
         outcome = rig.run().switch(plan, Wish())
@@ -116,7 +117,7 @@ def test_errors_of_the_new_version_send_requests_back(rig_of: Callable[..., Rig]
     rig = rig_of()
     rig.publish("v3", fails=0.3)
     plan = Plan("v3", Mode.SIDE_BY_SIDE, (), canary=(20, 100), hold_seconds=20, ready_seconds=20)
-    with traffic([rig.gateways[0].port]) as seen:
+    with traffic([port_of(rig.gateways[0])]) as seen:
         outcome = rig.run().switch(plan, Wish())
     assert outcome.verdict == "rolled back", outcome
     # the version may also fail the golden prompt itself, three times in ten
@@ -129,7 +130,7 @@ def test_an_engine_that_dies_as_a_canary_costs_only_its_own_streams(
 ) -> None:
     rig = rig_of()
     plan = Plan("v2", Mode.SIDE_BY_SIDE, (), canary=(50, 100), hold_seconds=20, ready_seconds=20)
-    with traffic([rig.gateways[0].port]) as seen:
+    with traffic([port_of(rig.gateways[0])]) as seen:
         killer = threading.Thread(target=lambda: _kill_at(rig, 50))
         killer.start()
         outcome = rig.run().switch(plan, Wish())
@@ -160,7 +161,7 @@ def test_weights_survive_a_reload_in_the_middle_and_nothing_is_lost(
         time.sleep(1)
         reloads.append(weights(rig))
 
-    with traffic([rig.gateways[0].port]) as seen:
+    with traffic([port_of(rig.gateways[0])]) as seen:
         reloader = threading.Thread(target=reload)
         reloader.start()
         outcome = rig.run().switch(PLAN, Wish())
@@ -180,7 +181,7 @@ def test_a_lost_connection_goes_back_or_waits_and_undo_brings_the_old_version(
         until(30, lambda: weights(rig)["node-1.chat-b"] == 50)
         rig.nodes["node-1"].is_lost = True
 
-    with traffic([rig.gateways[0].port]) as seen:
+    with traffic([port_of(rig.gateways[0])]) as seen:
         loser = threading.Thread(target=lose)
         loser.start()
         outcome = rig.run().switch(PLAN, Wish())
@@ -193,3 +194,15 @@ def test_a_lost_connection_goes_back_or_waits_and_undo_brings_the_old_version(
         until(30, lambda: seen.requests >= REQUESTS)
     assert seen.failures == []
     assert weights(rig) == {"node-1.chat-a": 100, "node-1.chat-b": 0}
+
+
+def test_without_clients_golden_prompts_through_the_gateway_decide(
+    rig_of: Callable[..., Rig],
+) -> None:
+    rig = rig_of()
+    told: list[str] = []
+    quiet = replace(PLAN, key="a-key", hold_seconds=0)
+    assert rig.run(told).switch(quiet, Wish()).verdict == "switched"
+    assert any("too few requests" in each for each in told)
+    counted = rig.run().fleet.servers(rig.gateways[0])["node-1.chat-b"].counters.requests
+    assert counted >= 6  # two and more at each of the three steps

@@ -136,8 +136,9 @@ def ready(service: Service, letter: Letter) -> str:
 
 def link(store: str, model: str, version: str) -> str:
     """Return the command that makes `current` the version, in one rename."""
-    current = layout.current_link(store, model)
-    return f"ln -sfn {version} {current}.new && mv -Tf {current}.new {current}"
+    folder, current = f"{store}/{model}", layout.current_link(store, model)
+    staged = f"{folder}/.current"  # as model-fetch names it: nothing that could be a version
+    return f"ln -sfn {version} {staged} && mv -Tf {staged} {current} && sync {folder}"
 
 
 def journal(service: Service, letter: Letter) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from flightline.serving.layout import WEIGHT_FULL, Letter, other
 from flightline.serving.state import ServiceState
-from flightline.serving.switch import engines, gates, golden, probes
+from flightline.serving.switch import engines, entrance, gates, golden, probes
 from flightline.serving.switch.fleet import Fleet
 from flightline.serving.switch.gates import Finding
 from flightline.serving.switch.gateways import Counters, added
@@ -74,9 +74,31 @@ class Judge:
             service, letter = self._place(key, states)
             self.golden(service, letter)
             self._first_token(step, service, states[key])
+        if watch.total(news).requests < self._plan.limits.minimum_requests:
+            self._enter(step)
         watch.sample(must_be_up=news)
         self._errors(step, states, watch, at_end=True)
         self._old_before = added(self._old_before, watch.total(list(self._old(states))))
+
+    def _enter(self, step: Step) -> None:
+        """Ask golden prompts of the gateways, where clients ask too little."""
+        prompts, targets = self._plan.prompts.prompts, self._fleet.targets
+        service = targets.service(step.services[0])
+        names = (service.upstream.model, *service.upstream.aliases)
+        for gateway in targets.gateways if self._plan.key else ():
+            for number in range(entrance.count(step.weight)):
+                prompt = prompts[number % len(prompts)]
+                body = engines.chat_body(targets.model, prompt.prompt, prompt.max_tokens)
+                asked = entrance.chat(gateway, self._plan.key, body)
+                output = self._fleet.attempt(
+                    gateway.node, entrance.command(prompt.max_seconds), asked
+                )
+                if entrance.status(output) == entrance.TOO_MANY:
+                    break  # the key's limit says nothing of the version
+                wrong = golden.problems(prompt, output, names)
+                sentence = f"{prompt.prompt!r} at {gateway.node}: {'; '.join(wrong)}"
+                if wrong:
+                    self._note(service, step.name, Finding("through the gateway", False, sentence))
 
     def _errors(
         self, step: Step, states: dict[str, ServiceState], watch: Watch, *, at_end: bool

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from flightline.plan.sizing.beside import side_by_side
+from flightline.plan.sizing.engines import share
 from flightline.serving.switch.engines import Look
 from flightline.serving.switch.node import Refused
 from flightline.serving.switch.steps import Mode
 from flightline.serving.switch.targets import Service, Targets
 
 FACTOR = 1.2
-"""An engine needs more than its weights: KV cache, activations, buffers. A CPU engine of the lab
-(llama-server, a model of 1 MB, context of 2048) used 26 MB, which MARGIN_KIB covers."""
+"""An engine needs more than its weights: KV cache, activations, buffers. An assumption of ours; the
+gates see what it misses."""
 MARGIN_KIB = 512 * 1024
-"""Memory that stays free for the rest of the node."""
-UTILISATION = 0.92
-"""vLLM's default --gpu-memory-utilization (vLLM 0.32, `vllm serve --help`)."""
+"""What a program needs besides, and the rest of the node. llama-server itself took 26 MB (Debian
+sid, a model of 0.9 MB, measured 2026-11-20)."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,7 @@ def beside(service: Service, look: Look) -> tuple[bool, str]:
     if look.is_up:
         return True, f"{service.node}: {service.name} has the version as its standby, which runs"
     gpus = tuple(getattr(service.engine, "gpus", ()) or ())
-    if not gpus:
-        return _in_memory(service, look)
-    judged = [_on_gpu(service, look, gpu, len(gpus)) for gpu in gpus]
-    worst = next((each for each in judged if not each[0]), judged[0])
-    return all(fits for fits, _ in judged), worst[1]
+    return _on_gpus(service, look, gpus) if gpus else _in_memory(service, look)
 
 
 def _in_memory(service: Service, look: Look) -> tuple[bool, str]:
@@ -81,20 +78,29 @@ def _in_memory(service: Service, look: Look) -> tuple[bool, str]:
     )
 
 
+def _on_gpus(service: Service, look: Look, gpus: Sequence[int]) -> tuple[bool, str]:
+    """Judge what is declared, by the planner, then what is free now, by nvidia-smi."""
+    planned = side_by_side(service.engine, service.engine)
+    if planned.can is False:
+        return False, f"{service.node}: {service.name}: {planned.sentence}"
+    judged = [_on_gpu(service, look, gpu, len(gpus)) for gpu in gpus]
+    worst = next((each for each in judged if not each[0]), judged[0])
+    return all(fits for fits, _ in judged), worst[1]
+
+
 def _on_gpu(service: Service, look: Look, gpu: int, gpus: int) -> tuple[bool, str]:
     if gpu not in look.gpus:
         return False, f"{service.node}: nvidia-smi does not tell the memory of GPU {gpu}"
     total, free = (each * 1024 for each in look.gpus[gpu])
-    if getattr(service.engine, "engine", "vllm") == "llamacpp":
-        share = round(look.size_kib * FACTOR / gpus)
-        needed, sum_shown = share + MARGIN_KIB, f"{_gib(share)} of weights + {_gib(MARGIN_KIB)}"
+    if (taken := share(service.engine)) is None:  # it takes what the model needs, and no share
+        weights = round(look.size_kib * FACTOR / gpus)
+        needed, sums = weights + MARGIN_KIB, f"{_gib(weights)} of weights + {_gib(MARGIN_KIB)}"
     else:
-        taken = getattr(service.engine, "memory_utilization", None) or UTILISATION
-        needed, sum_shown = round(total * taken), f"{taken} of {_gib(total)}"
+        needed, sums = round(total * taken), f"{taken:g} of {_gib(total)}"
     fits = free >= needed
     return fits, (
         f"{service.node}: a second {service.name} {'fits' if fits else 'does not fit'} on GPU "
-        f"{gpu}: {sum_shown} = {_gib(needed)} needed, {_gib(free)} free"
+        f"{gpu}: {sums} = {_gib(needed)} needed, {_gib(free)} free"
     )
 
 

@@ -35,5 +35,7 @@ class Plan:
     prompts: Prompts = DEFAULT
     ready_seconds: float = READY_SECONDS
     drain_seconds: float = DRAIN_SECONDS
+    key: str = field(default="", repr=False)
+    """An API key, to ask the gateways with where clients ask little; "" without one."""
     downtime: bool = False
     """Whether the model may be without an engine for a while."""

@@ -9,7 +9,7 @@ from flightline.errors import FlightlineError
 from flightline.serving import layout
 from flightline.serving.layout import LETTERS, WEIGHT_FULL, other
 from flightline.serving.state import ServiceState
-from flightline.serving.switch import engines
+from flightline.serving.switch import engines, entrance
 from flightline.serving.switch.engines import Look
 from flightline.serving.switch.fleet import Fleet, read_state
 from flightline.serving.switch.gateways import Server
@@ -112,6 +112,18 @@ def _refuse_odd(
             f"{gateway.node}: the gateway sees {active} {seen[active].status}, expected UP; mend "
             "that first."
         )
+
+
+def refuse_key(fleet: Fleet, key: str) -> None:
+    """Raise Refused unless each gateway takes the key; without one, nothing is asked."""
+    for gateway in fleet.targets.gateways if key else ():
+        asked = entrance.models(gateway, key)
+        status = entrance.status(fleet.attempt(gateway.node, entrance.command(10), asked))
+        if status != "200":
+            raise Refused(
+                f"{gateway.node}: {gateway.url}/v1/models answers {status or 'nothing'} to the key "
+                "of --key-file, expected 200; nothing was changed."
+            )
 
 
 def standbys(found: Mapping[str, ServiceState], model: str) -> str:

@@ -33,7 +33,7 @@ class Run:
 
     def switch(self, wanted: Plan, wish: Wish, *, dry_run: bool = False) -> Outcome:
         """Serve another version; raises Refused before anything was changed."""
-        found, decision = self._checked(wanted.to, wish, with_hashes=not dry_run)
+        found, decision = self._checked(wanted, wish, with_hashes=not dry_run)
         keys = tuple(key for key, state in found.items() if state.serving != wanted.to)
         if not keys:
             return Outcome("unchanged", f"{self._model} {wanted.to} serves already.", to=wanted.to)
@@ -54,12 +54,14 @@ class Run:
         return self._forward(plan, {key: found[key] for key in keys}, todo)
 
     def _checked(
-        self, to: str, wish: Wish, *, with_hashes: bool
+        self, wanted: Plan, wish: Wish, *, with_hashes: bool
     ) -> tuple[dict[str, ServiceState], Decision]:
+        to = wanted.to
         try:
             found = preflight.states(self.fleet)
             preflight.refuse_under_way(found, self.command)
             preflight.refuse_odd_gateways(self.fleet, found)
+            preflight.refuse_key(self.fleet, wanted.key)
             services = [
                 self.fleet.targets.service(key)
                 for key, state in found.items()

@@ -55,8 +55,8 @@ class Gateway:
     """One gateway, and what it can reach of the model."""
 
     node: str
-    port: int
-    """Where clients reach it, over TLS."""
+    url: str
+    """Where the node itself reaches it as a client does: https://127.0.0.1:8443."""
     services: tuple[str, ...]
     """Keys of the services."""
 
@@ -167,7 +167,12 @@ def _gateways(hosts: Sequence[Any], services: Sequence[Service]) -> Iterable[Gat
             continue
         keys = tuple(found[each] for each in reachable(found, host.name))
         if keys:
-            yield Gateway(host.name, settings.port, keys)
+            yield Gateway(host.name, _url(settings.address, settings.port), keys)
+
+
+def _url(address: str, port: int) -> str:
+    host = "127.0.0.1" if address in {"*", "0.0.0.0"} else address  # noqa: S104 - compared only
+    return f"https://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _store(hosts: Sequence[Any], node: str) -> str:

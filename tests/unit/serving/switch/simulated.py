@@ -139,7 +139,9 @@ class World:
         """Return a fresh command upon this world: nothing is remembered from an earlier one."""
         heard = told if told is not None else []
         services = tuple(_service(key, 9000 + 10 * n) for n, key in enumerate(self.services))
-        gateways = tuple(Gateway(name, 8443, tuple(self.services)) for name in self.gateways)
+        gateways = tuple(
+            Gateway(name, "https://127.0.0.1:8443", tuple(self.services)) for name in self.gateways
+        )
         targets = Targets(MODEL, "/srv/models", services, gateways)
         nodes = {name: SimulatedNode(self, name) for name in targets.nodes}
         fleet = Fleet(targets, nodes, StillClock())
@@ -185,7 +187,7 @@ class SimulatedNode:
             (r"systemctl start --no-block flightline-engine@(\S+)-([ab])\.service", self._start),
             (r"systemctl stop flightline-engine@(\S+)-([ab])\.service", self._stop),
             (r"is-active flightline-engine@(\S+)-([ab])\.service.*NRestarts", self._ready),
-            (r"ln -sfn (\S+) /srv/models/tiny/current", self._link),
+            (r"ln -sfn (\S+) /srv/models/tiny/\.current", self._link),
             (r"journalctl", lambda *_: (0, "the engine's last words\n", "")),
             (r"127\.0\.0\.1:(\d+)/v1/chat/completions", self._chat),
         ):
