@@ -115,6 +115,11 @@ def weights(tmp_path: Path) -> Callable[..., tuple[Path, Manifest]]:
     return make
 
 
+def source(folder: Path) -> str:
+    """The mirror's root, that has the version's folder, as an address."""
+    return f"file://{folder.parents[1]}"
+
+
 def model(source: str, *manifests: Manifest, serve: str | None = None) -> ModelSettings:
     """Declare versions of one model from a mirror's address."""
     versions = tuple(

@@ -224,32 +224,3 @@ def test_a_model_that_nobody_declares_is_refused(project: Path, two: list[Node])
     done = typed(project, f"{VERIFY} --version 1")
     assert done.returncode == 2
     assert "--model" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("options", "status", "sentence"),
-    [
-        ("--name Chat --version 1 --to m", 2, "the name 'Chat'"),
-        ("--name chat --version current --to m", 2, "the version 'current'"),
-        ("--name chat --version 1 --to oci://r/x --served-as https://h/m", 2, "leave it out"),
-        ("--name chat --version 1", 2, "--to"),
-    ],
-)
-def test_publishing_refuses_in_a_sentence(
-    project: Path, weights: Path, options: str, status: int, sentence: str
-) -> None:
-    done = typed(project, f"flightline model publish {weights} {options}")
-    assert done.returncode == status
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_publishing_other_files_under_a_version_is_a_no(project: Path, weights: Path) -> None:
-    line = f"flightline model publish {weights} --name chat --version 1 --to {project}/mirror"
-    assert typed(project, line).returncode == 0
-    told = json.loads(typed(project, f"{line} --format json").stdout)
-    assert told["was_there"] is True
-    (weights / "config.json").write_text("[]")
-    done = typed(project, line)
-    assert done.returncode == 1
-    assert "never changes" in done.stderr
