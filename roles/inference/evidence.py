@@ -148,7 +148,7 @@ def _container(block: list[tuple[str, str]]) -> Container:
         labels=json.loads(values.get("labels", "{}")),
         host=json.loads(values.get("host", "{}")),
         state=json.loads(values.get("status", "{}")),
-        mounts=json.loads(values.get("mounts", "[]")),
+        mounts=tuple(json.loads(values.get("mounts", "[]"))),
         image=values.get("image", ""),
         arguments=tuple(given),
         environment=environment,

@@ -23,6 +23,7 @@ _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,94}")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PATH = re.compile(r"(/[A-Za-z0-9._@+-]+)+")
 
+_ONE_LIMIT = frozenset({"vllm", "tgi"})
 _GPU_ONLY = frozenset({"tensorrt_llm"})
 SIDE_PORTS = {"fastchat": 4}
 """How many ports in a row a service takes at its side port; two elsewhere, one for each slot."""
@@ -168,8 +169,11 @@ def _names(engine: EngineSettings) -> str | None:
 
 
 def _queue(engine: EngineSettings) -> str | None:
-    if engine.engine == "tgi" and engine.queue_max and not engine.concurrency_max:
-        return "tgi has one limit for what it answers and what waits; set concurrency_max too"
+    if engine.engine in _ONE_LIMIT and engine.queue_max and not engine.concurrency_max:
+        return (
+            f"{engine.engine} has one limit for what it answers and what waits; set "
+            "concurrency_max too"
+        )
     return None
 
 

@@ -23,7 +23,7 @@ def arguments(engine: EngineSettings, place: Place) -> list[str]:
         *option("--pipeline-parallel-size", engine.pipeline_parallel),
         *option("--max-model-len", engine.context_tokens),
         *option("--max-num-seqs", engine.concurrency_max),
-        *option("--max-num-queued-reqs", engine.queue_max),
+        *option("--max-num-queued-reqs", _admitted(engine)),
         *option("--dtype", engine.dtype),
         *option("--quantization", engine.quantization),
         *option("--kv-cache-dtype", engine.kv_cache_dtype),
@@ -35,10 +35,18 @@ def arguments(engine: EngineSettings, place: Place) -> list[str]:
     ]
 
 
+def _admitted(engine: EngineSettings) -> int | None:
+    """vLLM's limit is of all requests that it has, those that it answers included."""
+    if engine.queue_max is None:
+        return None
+    return (engine.concurrency_max or 0) + engine.queue_max
+
+
 def _nodes(engine: EngineSettings, place: Place) -> list[str]:
     if not engine.nodes:
         return []
     return [
+        *("--distributed-executor-backend", "mp"),
         *("--nnodes", str(len(engine.nodes)), "--node-rank", str(place.rank)),
         *("--master-addr", str(place.leader_address), "--master-port", str(RENDEZVOUS_PORT)),
         *(("--headless",) if place.rank else ()),
@@ -70,6 +78,7 @@ KIND = Kind(
         "--grpc": "",
         "--grpc-port": "",
         "--headless": "nodes",
+        "--distributed-executor-backend": "nodes",
         "--nnodes": "nodes",
         "--node-rank": "nodes",
         "--master-addr": "nodes",
