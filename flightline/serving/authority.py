@@ -155,7 +155,10 @@ def problem(certificate: str, root: x509.Certificate, kind: Kind, names: Sequenc
     last = found.not_valid_after_utc >= root.not_valid_after_utc  # a new one would end with it too
     if left < datetime.timedelta(days=RENEW_DAYS) and not last:
         return f"{left.days} days are left"
-    held = found.extensions.get_extension_for_class(x509.NameConstraints).value
+    try:
+        held = found.extensions.get_extension_for_class(x509.NameConstraints).value
+    except (x509.ExtensionNotFound, ValueError):
+        return "it can sign for any name"
     return "" if held == constraints(kind, names) else "the names changed"
 
 

@@ -133,7 +133,7 @@ def _sign(
         signed = {
             kind: authority.sign_authority(
                 authority.root_of(wanted.folder(settings), kind),
-                requests[kind],
+                requests.get(kind, ""),
                 kind,
                 node,
                 wanted.names(settings, kind, node, address),

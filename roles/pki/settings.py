@@ -21,7 +21,8 @@ AbsolutePath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9@_+=:,.-]+)+$")]
 
 
 class AcmeSettings(Settings):
-    """An ACME authority (RFC 8555), such as step-ca; asked by certbot from the distribution."""
+    """An ACME authority (RFC 8555), such as step-ca; asked by certbot from the distribution (on the
+    RHEL family it is in EPEL)."""
 
     server_url: str = Field(pattern=r"^https://[A-Za-z0-9.:\[\]/_-]+$")
     """Address of the authority's directory, such as "https://ca.example.org/acme/acme/directory"."""

@@ -97,6 +97,16 @@ def test_what_must_be_signed_anew_is_told(folder: Path, tmp_path: Path) -> None:
     assert authority.problem(made, other, "node", NAMES) == "another root signed it"
 
 
+def test_an_authority_without_constraints_is_signed_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(authority, "constraints", lambda *_: x509.OCSPNoCheck())
+        made = signed(folder)
+    told = authority.problem(made, authority.current(folder, "node"), "node", NAMES)
+    assert told == "it can sign for any name"
+
+
 @pytest.mark.parametrize(("days", "told"), [(276, ""), (278, "118 days are left")])
 def test_an_authority_near_its_end_is_signed_anew(folder: Path, days: int, told: str) -> None:
     made, root = signed(folder), authority.current(folder, "node")
