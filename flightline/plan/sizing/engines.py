@@ -7,7 +7,7 @@ weights and cache alone, TensorRT-LLM's is of what is left for the cache.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from flightline.catalog.model import Gpu
@@ -145,11 +145,29 @@ def _of(engine: Engine, fit: Fit) -> Judgement:
             f"memory_utilization leaves {_left(fit):.1f} GiB of each GPU for activations and "
             f"graphs, expected {Assumptions().overhead_gib:g}: lower it"
         )
-    if not fit.fits:
-        would = "; ".join(_advice(each) for each in remedies(fit)) or "nothing that was tried"
-        problem = f"does not fit: {'; '.join(fit.problems)}. Would fit: {would}"
-        return Judgement((problem,), tuple(warnings), fit)
-    return Judgement((), tuple(warnings), fit)
+    if fit.fits:
+        return Judgement((), tuple(warnings), fit)
+    why = "; ".join(fit.problems)
+    would = "; ".join(_advice(each) for each in remedies(fit)) or "nothing that was tried"
+    if fits.judged(replace(fit.request, assumptions=_lean(fit.request.assumptions))).fits:
+        warnings.append(
+            f"it fits only where the engine needs less than is usual: {why}. Look at its log for "
+            f"the cache it found. Would fit in any case: {would}"
+        )
+        return Judgement((), tuple(warnings), fit)
+    return Judgement((f"does not fit: {why}. Would fit: {would}",), tuple(warnings), fit)
+
+
+def _lean(usual: Assumptions) -> Assumptions:
+    """The least overhead that engines' logs showed, 1 GiB and none of the driver's: a plan refuses
+    what cannot fit, and warns of what may not."""
+    return replace(
+        usual,
+        driver_gib=0,
+        context_gib=min(usual.context_gib, 0.5),
+        activations_gib=min(usual.activations_gib, 0.5),
+        graphs_gib=0,
+    )
 
 
 def _left(fit: Fit) -> float:

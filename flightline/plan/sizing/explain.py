@@ -68,7 +68,8 @@ def _weights(fit: Fit) -> Iterator[Line]:
     stage = f", {placed.stage_layers} of {placed.layers} layers" * (placed.pipeline_parallel > 1)
     yield Line(
         "weights on each GPU",
-        f"tensor parallel {placed.tensor_parallel}{stage}",
+        f"tensor parallel {placed.tensor_parallel}{stage}"
+        + f", experts x {weights.padding:g}" * (weights.padding > 1),
         _gib(fit.weights_on_gpu),
     )
 
@@ -189,6 +190,11 @@ def _assumed(fit: Fit) -> Iterator[Assumption]:
         yield Assumption(
             "weights that are not quantised", f"{KEPT_BITS} bits",
             "embeddings, output, norms and routers, as GPTQ, AWQ and FP8 checkpoints keep them",
+        )  # fmt: skip
+    if fit.weights.padding > 1:
+        yield Assumption(
+            "experts on a GPU", f"{fit.weights.padding:g} of their size on disk",
+            "mxfp4 kernels pad odd widths; vLLM's logs of gpt-oss-20b and 120b",
         )  # fmt: skip
     if fit.request.shape.layers.sliding:
         yield Assumption(

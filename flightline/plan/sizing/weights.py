@@ -13,6 +13,12 @@ from flightline.plan.sizing.shape import ModelShape
 KEPT_BITS = 16
 """Embeddings, output, norms, biases and routers of a quantised model."""
 
+PADDED = 1.10
+"""What experts in mxfp4 take on a GPU for each byte on disk, where widths are no multiples of 256:
+kernels pad them. vLLM's "Model loading took": 65.97 GiB for gpt-oss-120b on an H100 (0.11.2), 13.72
+for gpt-oss-20b on an A100 (0.19.0), as published logs have it (2026-11-21)."""
+_PAD = 256
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -20,6 +26,8 @@ class Weights:
 
     parameters: Parameters
     format: Format
+    padding: float = 1.0
+    """Bytes of experts on a GPU for each byte on disk."""
 
     @property
     def quantised(self) -> int:
@@ -47,9 +55,8 @@ class Weights:
         parts, share = self.parameters, placement.stage_share
         degree, heads = placement.tensor_parallel, placement.kv_degree
         inner = _bits(self.format, "linear")
-        divided = (parts.attention + parts.mlp) * inner + parts.experts * _bits(
-            self.format, "experts"
-        )
+        experts = parts.experts * _bits(self.format, "experts") * self.padding
+        divided = (parts.attention + parts.mlp) * inner + experts
         layers = divided / degree + parts.keys_values * inner / heads + parts.latent * inner
         outer = _bits(self.format, "all")
         edge = (
@@ -63,7 +70,9 @@ class Weights:
 
 def of(shape: ModelShape, stored: Format) -> Weights:
     """Return the weights of a model stored in a format."""
-    return Weights(shape.parameters, stored)
+    has_odd_widths = any(width % _PAD for width in (shape.hidden, shape.widths.expert))
+    is_padded = stored.name == "mxfp4" and has_odd_widths
+    return Weights(shape.parameters, stored, PADDED if is_padded else 1.0)
 
 
 def bare(parameters: int, bits: float) -> int:

@@ -117,8 +117,18 @@ def test_an_engine_on_the_cpu_is_not_judged(model: MakeShape) -> None:
     assert "runs on the CPU" in judged(model("llama-3.1-8b"), gpus=()).warnings[0]
 
 
+def test_what_may_fit_is_a_warning_and_what_cannot_is_refused(model: MakeShape) -> None:
+    """One H100 serves gpt-oss-120b at its whole context: its log shows 1 GiB of overhead."""
+    shape = model("gpt-oss-120b")
+    barely = judged(shape, context_tokens=131_072)
+    assert barely.problems == ()
+    assert "it fits only where the engine needs less than is usual" in barely.warnings[-1]
+    assert "does not fit" in judged(shape, memory_utilization=0.85).problems[0]
+
+
 def test_the_remedy_is_in_the_settings_own_words(model: MakeShape) -> None:
-    (found,) = judged(model("llama-3.1-8b"), catalog.gpu("l4"), context_tokens=24_000).problems
+    gpu = catalog.gpu("rtx_5090")
+    (found,) = judged(model("llama-3.1-8b"), gpu, context_tokens=110_000).problems
     assert "context_tokens=" in found and 'kv_cache_dtype="fp8"' in found
 
 

@@ -170,6 +170,35 @@ def test_70b_in_4_bits_fits_one_80_gb_card_well(sized: MakeFit) -> None:
     assert 0 < sized("llama-2-70b", "a100_sxm_80", 1, dtype="int8").concurrency < 8
 
 
+LOGS = [
+    # as vLLM logged it: utilization, "Model loading took", "Available KV cache memory", GiB.
+    # blog.huikang.dev/2025/12/28/vllm-logs.html, vLLM 0.11.2
+    ("gpt-oss-120b", "h100_sxm_80", 0.96, 65.97, 8.99),
+    # myoceane.fr/index.php/ai-vllm-a100-gemma-4, vLLM 0.19.0
+    ("gpt-oss-20b", "a100_sxm_80", 0.65, 13.72, 36.56),
+    # Llama-3.1-8B-Instruct on a2-highgpu-1g, 163,168 tokens, and on an H100 NVL, 545,456 tokens;
+    # the default of that release was 0.9
+    ("llama-3.1-8b", "a100_sxm_40", 0.9, 14.99, 19.92),
+    ("llama-3.1-8b", "h100_nvl", 0.9, 14.99, 66.58),
+]
+
+
+@pytest.mark.parametrize(("name", "gpu", "utilization", "weights_gib", "room_gib"), LOGS)
+def test_engines_found_a_little_more_room_than_was_promised(
+    sized: MakeFit, *, name: str, gpu: str, utilization: float, weights_gib: float, room_gib: float
+) -> None:
+    fit = sized(name, gpu, assumptions=Assumptions(utilization))
+    assert fit.weights_on_gpu / GIB == pytest.approx(weights_gib, rel=0.01)
+    assert 0 <= room_gib - fit.room / GIB <= 3
+
+
+def test_a_small_model_s_log_is_reproduced(model: MakeShape) -> None:
+    """vLLM, Qwen2.5-1.5B: loading took 2.89 GiB; 0.56 GiB of cache are 20,992 tokens."""
+    shape = model("qwen2.5-1.5b")
+    assert weights.of(shape, shape.format).total / GIB == pytest.approx(2.89, rel=0.01)
+    assert cache.of(shape, 16).sequence(20_992) / GIB == pytest.approx(0.56, rel=0.01)
+
+
 def test_gpt_oss_fits_the_cards_it_is_published_for(sized: MakeFit) -> None:
     """openai/gpt-oss README: the large one fits a single 80 GB GPU, the small one 16 GB."""
     assert sized("gpt-oss-120b", "h100_sxm_80", 1, context=32_768).fits
