@@ -35,7 +35,7 @@ class Node(Protocol):
     ) -> tuple[int, str, str]:
         """Run a POSIX shell command; return exit status, standard output and standard error.
 
-        Raises Lost when the node does not answer.
+        Standard input is ASCII, as JSON is. Raises Lost when the node does not answer.
         """
 
 

@@ -81,9 +81,14 @@ class DeadNode:
 
 
 def scripted(command: str, stdin: str) -> str:
-    """Return a script that runs a command with this standard input, which ends with a newline."""
+    """Return a script that runs a command with this standard input, which ends with a newline.
+
+    Raises ValueError for anything but ASCII: dash spoils other bytes of a here-document.
+    """
     if not stdin:
         return command
+    if not stdin.isascii():
+        raise ValueError("standard input of a command must be ASCII")
     mark = f"END-{secrets.token_hex(8)}"
     text = stdin if stdin.endswith("\n") else f"{stdin}\n"
     return f"{{ {command}\n}} <<'{mark}'\n{text}{mark}\n"
