@@ -12,6 +12,8 @@ from flightline.settings import Settings
 NodePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 Peer = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.*:_-]+$")]
 
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]*$")]
+
 
 class SiemSettings(Settings):
     """Where the audit log is forwarded to, as it is written."""
@@ -103,6 +105,10 @@ class PromptSettings(Settings):
 
     text: str = Field(default="Count from one to twenty in words.", min_length=1, max_length=2000)
     """What is asked."""
+
+    except_models: tuple[ModelName, ...] = ()
+    """Models that are not asked: those that make embeddings and the like, not text. Empty, the
+    default: all are."""
 
     max_tokens: int = Field(default=64, ge=2, le=4096)
     """Length of the answer at most, tokens; at least 2, or there is no rate to measure."""
