@@ -85,6 +85,13 @@ if _offer is not None:
     )
     # Lab nodes are there to be changed, and `flightline lab serve` makes a new image each week.
     inference = all_inference.model_copy(update={"engines": (_engine,), "restart_allowed": True})
+    # A health check must be answered within its interval; an emulated TLS handshake on a crowded
+    # computer took over 1 s (2026-11-21).
     gateway = all_gateway.model_copy(
-        update={"enabled": True, "restart_allowed": True, "keys_file": str(_offer.keys_file)}
+        update={
+            "enabled": True,
+            "restart_allowed": True,
+            "health_interval_seconds": 5,
+            "keys_file": str(_offer.keys_file),
+        }
     )

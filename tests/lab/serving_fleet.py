@@ -94,6 +94,11 @@ def both_engines_up(node: str) -> None:
     until(node, f"""[ "$({ask} | grep -c 'chat-a,.*,UP,')" -eq 2 ]""")
 
 
+def told(node: str, command: str) -> None:
+    """Hold that a node's gateway has done a runtime command."""
+    as_root(node, f"/usr/local/lib/flightline/gateway-ctl '{command}'")
+
+
 def served_version(node: str) -> str:
     """Return the version that a node's state says it serves."""
     found = json.loads(as_root(node, "cat /var/lib/flightline/serving/chat.json"))

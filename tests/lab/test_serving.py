@@ -26,6 +26,7 @@ from tests.lab.serving_fleet import (
     served_version,
     serving_fleet,
     switch,
+    told,
     tried,
 )
 
@@ -67,12 +68,14 @@ def test_a_chat_is_answered_by_either_node_and_streamed_alike(fleet: Fleet, node
     assert len(whole[0]) == TOKENS
 
 
-def test_a_gateway_reaches_the_other_nodes_engine(fleet: Fleet) -> None:
+def test_a_drained_engine_stops_while_the_other_nodes_engine_answers(fleet: Fleet) -> None:
     with Load(fleet.gateways["node-1"], fleet.key) as load:
+        told("node-1", "set server model.tiny/node-1.chat-a state drain")
         as_root("node-1", f"systemctl stop {ENGINE}")
         load.wait_for(30)
-        as_root("node-1", f"systemctl start --no-block {ENGINE}")
-        healthy("node-1")
+        as_root("node-1", f"systemctl start {ENGINE}")
+        told("node-1", "set server model.tiny/node-1.chat-a state ready")
+        load.wait_for(30)
     none_lost(load, 60)
 
 
