@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from flightline import catalog
+from flightline.cli import cli
 from flightline.errors import FlightlineError
 
 OWN = {"source": "our acceptance of 2026-10", "date": "2026-10-01"}
@@ -44,6 +46,15 @@ def test_another_severity_for_a_code_is_the_sites_own(site: Path) -> None:
     site.write_text(yaml.safe_dump({"xids": [{**row, "is_known": True, **OWN}]}))
     assert catalog.xid(13).severity == "critical"
     assert catalog.xid(79).is_known
+
+
+def test_a_site_s_own_model_is_sized_by_its_name(site: Path) -> None:
+    config = {**catalog.model("llama-3.1-8b").config, "num_hidden_layers": 16}
+    own = {"id": "ours-4b", "name": "Ours", "parameters": 4_540_600_320, "config": config, **OWN}
+    site.write_text(yaml.safe_dump({"models": [own]}))
+    done = CliRunner().invoke(cli, ["size", "--model", "ours-4b", "--gpu", "l40s"])
+    assert done.exit_code == 0
+    assert "16 layers x 2 x 8 KV heads x 128 x 2 B" in done.stdout
 
 
 def test_an_unbelievable_floor_of_the_site_is_refused(site: Path) -> None:

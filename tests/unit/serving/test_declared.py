@@ -26,6 +26,14 @@ def test_nodes_without_serving_have_nothing_to_say() -> None:
     assert declared.notes([Host("a", {})]) == ()
 
 
+def test_settings_of_a_wrong_type_are_told_elsewhere() -> None:
+    """A host that was not chosen may be declared wrongly; it is as if it declared nothing."""
+    names = ("inference", "models", "gateway", "pki", "nvidia")
+    wrong = Host("b", dict.fromkeys(names, "oops"))
+    assert declared.problems([host()], [host(), wrong]) == ()
+    assert declared.warnings([host()], [host(), wrong]) == ()
+
+
 def test_an_engine_s_model_must_be_among_the_models() -> None:
     found = only(declared.problems([host(served=("mistral-7b",))]))
     assert found.startswith(
