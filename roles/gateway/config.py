@@ -45,7 +45,7 @@ def config(
 def digest(text: str) -> str:
     """Return the sha256 of a configuration, whatever its description says."""
     lines = [line for line in text.splitlines() if not line.startswith("    description ")]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def connections(settings: GatewaySettings, doors: Sequence[Door]) -> int:

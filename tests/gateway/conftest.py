@@ -37,6 +37,7 @@ def make() -> Iterator[Make]:
         folder = base / str(len(made))
         folder.mkdir()
         behind = upstreams if upstreams is not None else (upstream(free_port()),)
+        ready = values.pop("ready", 1)
         public_key = values.pop("public_key", None)
         rest = {"address": values.pop("serving_address", None), "node": values.pop("node", NODE)}
         settings = GatewaySettings(
@@ -51,7 +52,7 @@ def make() -> Iterator[Make]:
             if each.node == found.node:
                 found.engine(each.port, each.server("a"))
         found.start()
-        found.up()
+        found.up(ready)
         return found
 
     yield rig

@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ class Rig:
         """Start a stand-in on a slot's port."""
         command = [sys.executable, str(ENGINE), str(port), name]
         self.engines[port] = subprocess.Popen(command)
-        _wait(lambda: _listens(port), f"no engine on port {port}")
+        wait(lambda: _listens(port), f"no engine on port {port}")
 
     def kill(self, port: int) -> None:
         """Kill the engine on a slot's port."""
@@ -145,14 +145,14 @@ class Rig:
         command = ["haproxy", "-Ws", "-f", str(self.folder / "etc" / "haproxy.cfg")]
         said = (self.folder / "said").open("ab")
         self.haproxy = subprocess.Popen(command, stdout=said, stderr=said)
-        _wait(self.socket.exists, "HAProxy did not start: " + self.said())
-        _wait(self._answers, "HAProxy does not answer: " + self.said())
+        wait(self.socket.exists, "HAProxy did not start: " + self.said())
+        wait(self._answers, "HAProxy does not answer: " + self.said())
 
     def stop(self) -> None:
         """Stop HAProxy as its unit does: SIGUSR1, and no hurry."""
         assert self.haproxy is not None
         self.haproxy.send_signal(signal.SIGUSR1)
-        self.haproxy.wait(20)
+        self.haproxy.wait(40)  # an idle connection stays open for 15 s
         self.haproxy = None
 
     def close(self) -> None:
@@ -170,7 +170,7 @@ class Rig:
         self.ctl("save")
         subprocess.run(["haproxy", "-c", "-q", "-f", self.folder / "etc/haproxy.cfg"], check=True)
         self.haproxy.send_signal(signal.SIGUSR2)
-        _wait(lambda: self.worker() not in ("", old), "the new worker did not start")
+        wait(lambda: self.worker() not in ("", old), "the new worker did not start")
 
     def worker(self) -> str:
         """Return the process id of the worker that answers; empty for none."""
@@ -178,9 +178,11 @@ class Rig:
         return next((w.split()[1] for w in said.stdout.splitlines() if w.startswith("Pid:")), "")
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one of the role's programs."""
+        """Run one of the role's programs; its reloads are as the unit's."""
+        pid = self.haproxy.pid if self.haproxy else ""
         return subprocess.run(
             [str(self.folder / program), *arguments],
+            env={**os.environ, "FLIGHTLINE_GATEWAY_RELOAD": f"kill -USR2 {pid}"},
             check=False, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -200,12 +202,15 @@ class Rig:
 
     def up(self, count: int = 1) -> None:
         """Wait until so many servers pass their health checks."""
-        _wait(lambda: self.count_up() >= count, f"fewer than {count} servers are up")
+        wait(lambda: self.count_up() >= count, f"fewer than {count} servers are up", said=self.said)
 
     def count_up(self) -> int:
         """Return how many servers are up."""
         lines = [line.split(",") for line in self.ctl("show stat").splitlines()]
-        return sum(len(words) > 36 and words[36] in ("L7OK", "L4OK") for words in lines)
+        return sum(
+            len(words) > 36 and words[17].startswith(("UP", "DRAIN")) and words[36] == "L7OK"
+            for words in lines
+        )
 
     def said(self) -> str:
         """What HAProxy said on its terminal."""
@@ -282,13 +287,14 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
-def certificate(folder: Path, name: str, common_name: str) -> None:
-    """Make a key and a certificate that signs itself, both in `name`."""
+def certificate(folder: Path, name: str, common_name: str, authority: Path | None = None) -> None:
+    """Make a key and a certificate, both in `name`; without an authority it signs itself."""
+    signer = ["-CA", f"{authority}.crt", "-CAkey", f"{authority}.key"] if authority else []
     key, cert = folder / f"{name}.key", folder / f"{name}.crt"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
          "-nodes", "-days", "2", "-keyout", key, "-out", cert, "-subj", f"/CN={common_name}",
-         "-addext", f"subjectAltName=DNS:{common_name},DNS:localhost"],
+         *signer, "-addext", f"subjectAltName=DNS:{common_name},DNS:localhost"],
         check=True, capture_output=True,
     )  # fmt: skip
     (folder / name).write_text(key.read_text() + cert.read_text())
@@ -310,13 +316,15 @@ def prepared(
     return rig
 
 
-def _wait(condition: Any, otherwise: str, seconds: float = 15) -> None:
+def wait(
+    condition: Any, otherwise: str, seconds: float = 15, said: Callable[[], str] = str
+) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if condition():
             return
         time.sleep(0.05)
-    raise AssertionError(otherwise)
+    raise AssertionError(f"{otherwise} {said()}")
 
 
 def _listens(port: int) -> bool:

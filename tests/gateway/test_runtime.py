@@ -79,7 +79,8 @@ def test_what_haproxy_refuses_is_told_with_status_1(pair: Rig, command: str) -> 
 
 
 def test_commands_after_a_refused_one_are_not_run_and_those_before_are_saved(pair: Rig) -> None:
-    said = pair.run("gateway-ctl", f"set weight {A} 77", "set weight model.x/y 1", f"set weight {B} 5")  # fmt: skip
+    commands = (f"set weight {A} 77", "set weight model.x/y 1", f"set weight {B} 5")
+    said = pair.run("gateway-ctl", *commands)
     assert said.returncode == 1
     assert pair.servers() == {A: (77, 0), B: (0, 0)}
     assert " 77 100 " in pair.state.read_text()
@@ -87,9 +88,8 @@ def test_commands_after_a_refused_one_are_not_run_and_those_before_are_saved(pai
 
 def test_commands_come_from_standard_input_too(pair: Rig) -> None:
     commands = f"set weight {A} 60\nset weight {B} 40\n"
-    done = subprocess.run(
-        [str(pair.folder / "gateway-ctl")], check=False, input=commands, text=True, capture_output=True
-    )  # fmt: skip
+    program = [str(pair.folder / "gateway-ctl")]
+    done = subprocess.run(program, check=False, input=commands, text=True, capture_output=True)
     assert (done.returncode, done.stdout) == (0, "")
     assert pair.servers() == {A: (60, 0), B: (40, 0)}
 

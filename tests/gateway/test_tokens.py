@@ -32,8 +32,9 @@ def b64(data: bytes) -> str:
 
 def claims(**changes: Any) -> dict[str, Any]:
     """Return the claims of a good token; None takes one away."""
-    good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "eva", "role": "data_scientist", "exp": int(time.time()) + 300}  # fmt: skip
-    return {name: value for name, value in {**good, **changes}.items() if value is not None}
+    good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "eva", "role": "data_scientist"}
+    said = {**good, "exp": int(time.time()) + 300, **changes}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def token(key: Any, algorithm: str, said: dict[str, Any], **header: Any) -> str:
