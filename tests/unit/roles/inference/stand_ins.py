@@ -169,3 +169,8 @@ def world(root: Path, engine: EngineSettings) -> World:
         (root / name).chmod(0o755)
     made.hold(state.fresh(engine.model, "1"))
     return made
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, said = process.communicate(timeout=30)
+    return process.returncode, said

@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from flightline.serving import state
 from tests.unit.roles.inference.declared import engine
-from tests.unit.roles.inference.stand_ins import PROGRAMS, World, until, world
+from tests.unit.roles.inference.stand_ins import PROGRAMS, World, finish, until, world
 
 REFUSED = 78
-
-
-@pytest.fixture(params=["dash", "bash", "busybox"])
-def shell(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    name = str(request.param)
-    if not shutil.which(name):
-        pytest.skip(f"{name} is not installed")
-    if name != "busybox":
-        return name
-    link = tmp_path / "sh"
-    link.symlink_to(shutil.which("busybox") or "")
-    return str(link)
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[World]:
-    made = world(tmp_path / "node", engine(drain_seconds=3))
-    yield made
-    made.end_all()
-
-
-@pytest.fixture
-def serving(node: World) -> World:
-    node.set("healthy")
-    return node
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    _, said = process.communicate(timeout=30)
-    return process.returncode, said
 
 
 def test_it_verifies_then_starts_then_is_ready(serving: World, shell: str) -> None:
@@ -208,60 +176,6 @@ def test_an_engine_that_never_answers_is_stopped_when_its_time_is_up(tmp_path: P
     status, said = finish(node.start())
     assert status == 1
     assert "http://127.0.0.1:18000/health did not answer 200 within 1 s" in said
-
-
-def stop_while(node: World, prepare: Callable[[], None]) -> tuple[int, int, str]:
-    process = node.start()
-    until(node.is_ready)
-    prepare()
-    stopping = node.start("stop")
-    stopped, _ = finish(stopping)
-    status, said = finish(process)
-    return stopped, status, said
-
-
-def test_a_stop_ends_the_container_and_is_no_failure(serving: World) -> None:
-    serving.set("metrics", "llamacpp:requests_processing 0\n")
-    assert stop_while(serving, lambda: None)[:2] == (0, 0)
-    assert "docker stop -t 13 flightline-chat-a" in serving.read("asked")
-
-
-def test_a_stop_waits_for_what_is_under_way(serving: World) -> None:
-    busy = "# HELP llamacpp:requests_processing x\nllamacpp:requests_processing 2\n"
-    serving.set("metrics", busy)
-    process = serving.start()
-    until(serving.is_ready)
-    path = serving.root / "etc/flightline/engines/chat-a/slot.env"
-    path.write_text(path.read_text().replace("drain_seconds=3", "drain_seconds=600"))
-    stopping = serving.start("stop")
-    with pytest.raises(subprocess.TimeoutExpired):
-        stopping.wait(timeout=0.7)
-    assert "docker stop" not in serving.read("asked")
-    serving.set("metrics", busy.replace(" 2\n", " 0\n"))
-    assert finish(stopping)[0] == 0
-    assert finish(process)[0] == 0
-
-
-def test_a_stop_waits_no_longer_than_declared(serving: World) -> None:
-    serving.set("metrics", "llamacpp:requests_deferred 1\n")
-    stopped, status, _ = stop_while(serving, lambda: None)
-    assert (stopped, status) == (0, 0)
-
-
-def test_a_killed_supervisor_leaves_the_engine_running(serving: World) -> None:
-    process = serving.start()
-    until(serving.is_ready)
-    status, said = finish(serving.start("stop", SERVICE_RESULT="signal"))
-    assert (status, "left running" in said) == (0, True)
-    assert "docker stop" not in serving.read("asked")
-    serving.end(0)
-    finish(process)
-
-
-def test_without_dockerd_a_stop_says_that_the_engine_runs_on(serving: World) -> None:
-    serving.set("away")
-    status, said = finish(serving.start("stop"))
-    assert (status, "runs on" in said) == (1, True)
 
 
 def test_a_slot_without_a_declaration_is_refused(node: World) -> None:

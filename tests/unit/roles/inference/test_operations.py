@@ -153,12 +153,14 @@ def test_a_removal_leaves_the_model_alone() -> None:
     [
         ({"ActiveState": "active", "NRestarts": "0"}, 0, "chat-a: ready after"),
         ({"ActiveState": "failed", "NRestarts": "0"}, 1, "the engine did not start"),
+        ({"ActiveState": "inactive", "Job": "17"}, 1, "was not ready after 1 s"),
         ({"ActiveState": "activating", "NRestarts": "0"}, 1, "was not ready after 1 s"),
     ],
 )
 def test_a_start_waits_for_readiness_and_says_what_went_wrong(
     shows: dict[str, str], status: int, told: str, tmp_path: Path
 ) -> None:
+    shows = {"NRestarts": "0", **shows}
     cases = " ".join(f'*"-p {key} "*) echo {value} ;;' for key, value in shows.items())
     (tmp_path / "systemctl").write_text(f'#!/bin/sh\ncase "$* " in {cases} esac\n')
     (tmp_path / "journalctl").write_text("#!/bin/sh\necho its last line\n")
