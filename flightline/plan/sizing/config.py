@@ -147,8 +147,8 @@ def _parsed(raw: bytes, path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(content, dict):
         raise FlightlineError(
-            f"{path}: a {type(content).__name__}, expected an object with the model's shape; name "
-            "a model's config.json."
+            f"{path}: its content is {_shown(content)}, expected an object with the model's shape; "
+            "name a model's config.json."
         )
     return content
 

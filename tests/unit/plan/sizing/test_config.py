@@ -24,7 +24,8 @@ NAMES = [each.id for each in catalog.models()]
     ("text", "expected"),
     [
         ("", "not JSON"),
-        ("[]", "a list, expected an object"),
+        ("[]", "its content is a list, expected an object"),
+        ("null", "its content is null, expected an object"),
         ("{", "not JSON"),
         ('{"hidden_size": NaN}', "NaN is no JSON number"),
         ("{}", "it lacks model_type, hidden_size, num_hidden_layers"),
