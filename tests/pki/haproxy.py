@@ -30,16 +30,22 @@ backend nodes
     server gpu-01 127.0.0.1:{door} verifyhost {peer}
 frontend door
     bind 127.0.0.1:{door} ssl crt {door_pem} verify required ca-file {etc}/nodes-ca.pem
+    http-request deny deny_status 403 unless {{ ssl_c_i_dn(OU) -m str {asker} }}
     http-request return status 200 content-type text/plain string served
 """
 
 
 @dataclass
 class Gateway:
-    """HAProxy on this computer; its door between nodes shows `door_pem`."""
+    """HAProxy on this computer; its door between nodes shows `door_pem`, and lets `asker` in.
+
+    HAProxy reads no alternative names of clients; the issuer is the node's own authority, whose
+    subject the operator's root has signed.
+    """
 
     node: Node
     peer: str = "gpu-01"
+    asker: str = "gpu-01"
     door_pem: str = ""
     process: subprocess.Popen[bytes] | None = None
 
@@ -56,6 +62,7 @@ class Gateway:
                 door=self.door,
                 etc=self.node.etc,
                 peer=self.peer,
+                asker=self.asker,
                 door_pem=self.door_pem or self.node.etc / "node.pem",
             )
         )

@@ -110,6 +110,14 @@ def test_a_door_that_shows_another_nodes_certificate_is_refused(
     honest.stop()
 
 
+@pytest.mark.parametrize(("asker", "status"), [("gpu-01", 200), ("gpu-02", 403)])
+def test_a_door_knows_a_node_by_its_authority(node: Node, asker: str, status: int) -> None:
+    made = Gateway(node, asker=asker)
+    made.start()
+    assert made.ask()[0] == status
+    made.stop()
+
+
 def test_a_taken_node_does_not_pass_for_another_by_its_subject(
     node: Node, tmp_path: Path, settings: PkiSettings
 ) -> None:
