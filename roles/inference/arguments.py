@@ -24,12 +24,17 @@ _OWNED_VARIABLES = frozenset(
 _OWNED_PREFIX = "LLAMA_ARG_"
 
 
-def argument_problem(owned: Mapping[str, str], given: Sequence[str]) -> str | None:
-    """Return why these arguments are refused; None when they are not."""
+def argument_problem(
+    owned: Mapping[str, str], given: Sequence[str], *, abbreviates: bool = True
+) -> str | None:
+    """Return why these arguments are refused; None when they are not.
+
+    abbreviates: the engine takes the beginning of an option for the option.
+    """
     for argument in given:
         if _has_control(argument) or "@version@" in argument:
             return f"extra_arguments has {argument!r}, which is more than one line, or @version@"
-        taken = _taken(owned, argument)
+        taken = _taken(owned, argument, abbreviates)
         if taken is not None:
             return _told(argument, taken, owned[taken])
     return None
@@ -54,7 +59,7 @@ def _has_control(text: str) -> bool:
     return any(ord(letter) < 32 or ord(letter) == 127 for letter in text)
 
 
-def _taken(owned: Mapping[str, str], argument: str) -> str | None:
+def _taken(owned: Mapping[str, str], argument: str, abbreviates: bool) -> str | None:
     """The option that an argument gives, as the engine's parser would take it.
 
     argparse takes any unambiguous beginning of a long option, vLLM takes _ for -, and short options
@@ -66,7 +71,7 @@ def _taken(owned: Mapping[str, str], argument: str) -> str | None:
     plain = _plain(option)
     for name in owned:
         known = _plain(name)
-        if plain == known or (plain.startswith("--") and known.startswith(plain)):
+        if plain == known or (abbreviates and plain.startswith("--") and known.startswith(plain)):
             return name
         if not name.startswith("--") and len(name) == 2 and _carries(option, name):
             return name

@@ -170,7 +170,7 @@ def manifests_verified(host: Host, settings: InferenceSettings) -> None:
     "inference-switch-finished",
     "no switch of a model was left half way",
     severity=WARNING,
-    remedy="`flightline model switch --resume` goes on with it, `--undo` takes it back",
+    remedy="`flightline model switch ... --resume` goes on with it, `--undo` takes it back",
     depends=STATES,
 )
 def switch_finished(host: Host, settings: InferenceSettings) -> None:

@@ -196,6 +196,8 @@ _RULES: tuple[Callable[[EngineSettings], str | None], ...] = (
     _names,
     _queue,
     _secrets,
-    lambda engine: argument_problem(engine.kind.owned, engine.extra_arguments),
+    lambda engine: argument_problem(
+        engine.kind.owned, engine.extra_arguments, abbreviates=engine.kind.abbreviates
+    ),
     lambda engine: environment_problem(engine.kind.environment, engine.environment),
 )

@@ -111,11 +111,12 @@ def undeclared(wanted: Wanted, serving: Serving) -> tuple[str, ...]:
 
 def refuse_harm(settings: InferenceSettings, wanted: Wanted, serving: Serving) -> None:
     """Raise NodeRefused where the work would disturb an engine and nobody allowed it."""
+    _refuse_old_docker(settings, serving)
     for name, held in wanted.states.items():
         if held.switching:
             raise NodeRefused(
                 f"{name} is being switched to {held.switching.to} (step {held.switching.step}); "
-                f"`flightline model switch --model {held.model} --resume` goes on with that, "
+                f"`flightline model switch INVENTORY --model {held.model} --resume` goes on, "
                 "`--undo` takes it back."
             )
     if settings.restart_allowed:
@@ -137,6 +138,17 @@ def refuse_harm(settings: InferenceSettings, wanted: Wanted, serving: Serving) -
         raise NodeRefused(
             f"{service} runs and is declared no more (InferenceSettings.engines); declare it, or "
             "set InferenceSettings.restart_allowed=True to have it drained and removed."
+        )
+
+
+def _refuse_old_docker(settings: InferenceSettings, serving: Serving) -> None:
+    """Docker knows CDI from 25 on (docs.docker.com/engine/release-notes/25.0, read 2026-11-21)."""
+    major = serving.docker.partition(".")[0]
+    has_gpus = any(engine.gpus for engine in settings.engines)
+    if has_gpus and settings.gpu_injection == "cdi" and major.isdigit() and int(major) < 25:
+        raise NodeRefused(
+            f"Docker {serving.docker} cannot give GPUs by CDI, which Docker 25 and later can; set "
+            'InferenceSettings.gpu_injection="runtime", or ContainersSettings.source="docker".'
         )
 
 

@@ -47,6 +47,8 @@ class Kind:
     owned: Mapping[str, str]
     """Options that extra arguments may not give, each with the field that sets it; an empty one:
     none does, since it would expose the engine or undo what the role promises."""
+    abbreviates: bool = False
+    """Whether its parser takes the beginning of an option for the option: argparse, getopt_long."""
     lacks: frozenset[str] = frozenset()
     """Fields for which the engine has no option."""
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -47,6 +47,7 @@ KIND = Kind(
     health=lambda _: "/health",
     metrics="/metrics",
     prefix="sglang:",
+    abbreviates=True,
     owned={
         "--model-path": "model",
         "--model": "model",

@@ -63,6 +63,7 @@ KIND = Kind(
     health=lambda engine: "/health/ready" if engine.frontend == "openai" else "/v2/health/ready",
     metrics="/metrics",
     prefix="nv_",
+    abbreviates=True,
     owned={
         "--model-repository": "model",
         "--model-store": "model",

@@ -59,6 +59,7 @@ KIND = Kind(
     health=lambda _: "/health",
     metrics="/metrics",
     prefix="vllm:",
+    abbreviates=True,
     owned={
         "--model": "model",
         "--model-tag": "model",

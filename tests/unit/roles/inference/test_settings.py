@@ -6,8 +6,11 @@ import datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flightline.errors import SettingsError
+from roles.inference.arguments import argument_problem
 from roles.inference.engines import KINDS
 from roles.inference.settings import InferenceSettings
 from tests.unit.roles.inference.declared import DIGEST, IMAGE, engine
@@ -123,13 +126,36 @@ def test_what_would_expose_an_engine_or_undo_a_field_is_refused(kind: str, argum
     [
         ("vllm", ("--enable-prefix-caching", "--max-num-batched-tokens", "8192")),
         ("vllm", ("--hf-overrides.rope_theta", "10000", "-O3")),
-        ("llamacpp", ("--flash-attn", "on", "-ub", "512", "--no-mmap")),
+        ("llamacpp", ("--flash-attn", "on", "-ub", "512", "--no-mmap", "--ui")),
         ("tgi", ("--max-batch-prefill-tokens", "8192")),
     ],
 )
 def test_other_arguments_pass(kind: str, arguments: tuple[str, ...]) -> None:
     declared = engine(kind, extra_arguments=arguments)
     assert declared.extra_arguments == arguments
+
+
+OPTIONS = [
+    (kind, option)
+    for kind, known in KINDS.items()
+    for option in known.owned
+    if option.startswith("--")
+]
+
+
+@given(st.sampled_from(OPTIONS), st.integers(3, 40), st.booleans(), st.booleans())
+def test_no_spelling_of_such_an_option_passes(
+    which: tuple[str, str], length: int, underscores: bool, has_value: bool
+) -> None:
+    """As argparse reads it: shortened, with _ for -, with its value in the same word."""
+    kind, option = which
+    word = option[:length] if KINDS[kind].abbreviates else option
+    spelled = f"--{word[2:].replace('-', '_')}" if underscores else word
+    owned = KINDS[kind].owned
+    told = argument_problem(
+        owned, [f"{spelled}=x" if has_value else spelled], abbreviates=KINDS[kind].abbreviates
+    )
+    assert told is not None
 
 
 @pytest.mark.parametrize(

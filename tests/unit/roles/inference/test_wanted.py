@@ -237,3 +237,13 @@ def test_what_the_script_prints_is_taken_apart() -> None:
 def test_half_an_answer_is_none(lines: list[str]) -> None:
     with pytest.raises(ValueError, match=r"cut short|not a service|not text"):
         parse_serving(lines)
+
+
+@pytest.mark.parametrize("version", ["20.10.24+dfsg1", "24.0.9"])
+def test_gpus_by_cdi_want_a_docker_that_knows_it(version: str) -> None:
+    settings = InferenceSettings(engines=(engine("vllm"),))
+    found = Serving(True, version, {})
+    assert 'gpu_injection="runtime"' in refused(found, settings)
+    refuse_harm(CHAT, target(found), found)
+    older = settings.model_copy(update={"gpu_injection": "runtime"})
+    refuse_harm(older, target(found, older), found)
