@@ -9,7 +9,8 @@ from flightline.plan.sizing.families import Family
 
 _STRETCHING = ("yarn", "linear", "dynamic")
 """Kinds of rope_scaling whose factor engines multiply by (vLLM, config/model.py,
-_get_and_verify_max_len, read 2026-11-21); with the others max_position_embeddings counts it."""
+_get_and_verify_max_len; from knowledge of it, 2026-11-21); with the others
+max_position_embeddings counts it."""
 
 _MOST_FACTOR = 10_000
 

@@ -94,7 +94,8 @@ class Judgement:
 
 _SHARES: Mapping[str, float] = {"vllm": 0.92, "sglang": 0.88, "tgi": 1.0, "tensorrt_llm": 0.9}
 """Default of memory_utilization: vllm serve --help of 0.32 [run]; SGLang's server arguments (by
-GPU, 0.88 on most); text-generation-launcher --help; trtllm-serve --help. Read 2026-11-20."""
+GPU, 0.88 on most); text-generation-launcher --help; trtllm-serve --help: these three from knowledge
+of them (2026-11-21)."""
 
 _CHECKPOINTS = ("awq", "gptq", "compressed-tensors", "modelopt", "mxfp4")
 """Values of quantization that only a checkpoint quantised so can have."""

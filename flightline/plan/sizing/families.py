@@ -1,7 +1,7 @@
 """How known architectures are built, where their config.json is silent.
 
-Source of each: transformers' modeling_<model_type>.py and configuration_<model_type>.py, main
-branch, read 2026-11-21. The parameters counted with it equal the published counts (tests).
+Source of each: transformers' modeling_<model_type>.py and configuration_<model_type>.py, from
+knowledge of them (2026-11-21). The parameters counted with it equal the published counts (tests).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The number format that a checkpoint's quantization_config declares, by each method's own keys.
 
 Sources: transformers, utils/quantization_config.py; compressed-tensors, quantization/quant_args.py;
-TensorRT-LLM and ModelOpt, hf_quant_config.json. Read 2026-11-21.
+TensorRT-LLM and ModelOpt, hf_quant_config.json; from knowledge of them (2026-11-21).
 """
 
 from __future__ import annotations

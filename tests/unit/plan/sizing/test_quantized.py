@@ -66,7 +66,8 @@ def test_a_method_whose_bits_are_unknown_is_refused(
 @pytest.mark.parametrize(
     ("name", "declared", "gigabytes"),
     [
-        # GB of the files of TheBloke's 70B AWQ checkpoints and of Qwen2.5-7B-Instruct-AWQ
+        # GB of the files of TheBloke's 70B AWQ checkpoints and of Qwen2.5-7B-Instruct-AWQ, the
+        # latter from memory
         ("llama-2-70b", {"quant_method": "awq", "bits": 4, "group_size": 128}, 36.61),
         ("qwen2.5-7b", {"quant_method": "awq", "bits": 4, "group_size": 128}, 5.57),
     ],
