@@ -123,7 +123,7 @@ def running(host: Host, settings: GatewaySettings) -> LogReport:
     """Return what the node said; ends the check as not applicable while the gateway is stopped."""
     found = report(host, settings)
     if found.units.get(layout.GATEWAY_UNIT, {}).get("ActiveState") not in _RUNS:
-        not_applicable(f"{layout.GATEWAY_UNIT} does not run, which another check judges.")
+        not_applicable(f"{layout.GATEWAY_UNIT} does not run; gateway-unit-active judges that.")
     return found
 
 
