@@ -44,6 +44,9 @@ def shown(name: str) -> str:
         match item:
             case File() if item.path.endswith(("pki-renew", "pki-authority")):
                 text = f"==> {item.path} {item.mode}, as in templates\n"
+            case File() if item.path.endswith(".pem"):
+                count = item.content.count("BEGIN CERTIFICATE")
+                text = f"==> {item.path} {item.mode}, {count} certificate\n"
             case File():
                 text = f"==> {item.path} {item.mode}\n{item.content}"
             case Link():
