@@ -13,6 +13,7 @@ from rich.table import Table
 from flightline.converge.session import connect
 from flightline.serving import fleet_store
 from flightline.serving.fleet_store import NodeStore
+from flightline.serving.publish import readable
 from flightline.serving.store import Store, StoredVersion
 
 COLUMNS = ("node", "model", "version", "size", "verified", "current", "services", "state")
@@ -99,7 +100,7 @@ def _shown(version: dict[str, Any]) -> dict[str, str]:
     return {
         "model": version["model"],
         "version": version["version"],
-        "size": "-" if size is None else f"{size / 2**30:.1f} GiB",
+        "size": "-" if size is None else readable(size),
         "verified": version["verified"] or "-",
         "current": "yes" if version["current"] else "",
         "services": ", ".join(version["services"]),

@@ -9,7 +9,7 @@ import click
 
 from flightline.errors import FlightlineError
 from flightline.serving.manifest import Manifest
-from flightline.serving.publish import Published, measured
+from flightline.serving.publish import Published, measured, readable
 from flightline.serving.publish_local import publish_local
 from flightline.serving.publish_remote import publish_oci, publish_rclone
 
@@ -57,7 +57,7 @@ def _published(folder: Path, found: Manifest, destination: str, served_as: str |
 def _text(done: Published) -> str:
     found = done.manifest
     what = "was published already" if done.was_there else "is published"
-    size = f"{len(found.files)} files, {found.bytes / 2**30:.1f} GiB"
+    size = f"{len(found.files)} files, {readable(found.bytes)}"
     return f"{found.name} {found.version} {what}: {size}, at {done.source}\n\n{done.settings}"
 
 

@@ -56,6 +56,11 @@ class OtherVersion(FlightlineError):  # noqa: N818 - named for what happened
         )
 
 
+def readable(size: int) -> str:
+    """Return a size in bytes as a person reads it: MiB below one GiB, else GiB."""
+    return f"{size / 2**20:.1f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"
+
+
 def measured(folder: Path, name: str, version: str) -> Manifest:
     """Return the manifest of a folder, every file hashed.
 

@@ -126,9 +126,10 @@ class ModelsSettings(Settings):
     start, at about 1.8 GB/s for each core."""
 
     readahead_kib: int | None = Field(default=4096, ge=4, le=65536)
-    """Readahead in KiB of the disk or network file system that holds the store. Engines map weights
-    into memory, where the kernel's 128 KiB is all that a page fault reads ahead; NFS has the same
-    default. It holds for everything on that disk. None: left as it is."""
+    """The least readahead in KiB of the disk or network file system that holds the store; one that
+    reads further ahead is left alone. Engines map weights into memory, where the kernel's 128 KiB
+    is all that a page fault reads ahead; NFS has the same default. It holds for everything on that
+    disk. None: left as it is."""
 
     parallel_files: int = Field(default=8, ge=1, le=64)
     """Files that are fetched at the same time. One connection rarely fills a 100 Gb/s link, and

@@ -70,9 +70,9 @@ def readahead_live(host: Host, settings: ModelsSettings) -> None:
         not_applicable("ModelsSettings.readahead_kib is None")
     if found.readahead_kib is None:
         not_applicable(f"the file system of {settings.store} has no readahead that can be set")
-    assert found.readahead_kib == settings.readahead_kib, (
-        f"the disk of {settings.store} reads {found.readahead_kib} KiB ahead, expected "
-        f"{settings.readahead_kib} KiB (ModelsSettings.readahead_kib)."
+    assert found.readahead_kib >= settings.readahead_kib, (
+        f"the disk of {settings.store} reads {found.readahead_kib} KiB ahead, expected at "
+        f"least {settings.readahead_kib} KiB (ModelsSettings.readahead_kib)."
     )
 
 

@@ -13,6 +13,7 @@ from flightline.serving import store as described
 from flightline.serving.manifest import Manifest
 from flightline.serving.state import ServiceState, dumps
 from flightline.serving.store import Store, parse_store
+from flightline.templates import render
 from tests.models.conftest import Node, model
 
 Weights = Callable[..., tuple[Path, Manifest]]
@@ -109,3 +110,13 @@ def test_halves_strangers_loose_files_services_and_credentials_are_told(
 def test_a_node_without_a_store_says_so(node: Node) -> None:
     node.store.rmdir()
     assert not describe(node).exists
+
+
+def test_readahead_is_raised_only_and_no_disk_is_no_failure(node: Node) -> None:
+    before = describe(node).readahead_kib
+    program = node.root / "programs" / "model-readahead"
+    program.write_text(render("models/usr/local/lib/flightline/model-readahead"))
+    for place in (str(node.store), "/proc"):
+        done = node.program("model-readahead", place, "4")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert describe(node).readahead_kib == before
