@@ -81,6 +81,9 @@ if _offer is not None:
         context_tokens=256,
         concurrency_max=2,
         shm_gib=1,
+        # Two threads wait for one another by spinning: on a crowded computer, where an emulated
+        # processor loses its turn, four tokens took 5 s (2026-11-21).
+        extra_arguments=("--threads", "1"),
         start_timeout_seconds=300,
     )
     # Lab nodes are there to be changed, and `flightline lab serve` makes a new image each week.
