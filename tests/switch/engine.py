@@ -7,10 +7,13 @@ first_seconds, start_seconds, answer, fails (share of requests that are answered
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 PORT, MODEL, VERSION = int(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -82,4 +85,11 @@ class Server(ThreadingHTTPServer):
         pass  # health checks close their connection early
 
 
+def outlive_nobody() -> None:
+    while Path(f"/proc/{os.environ['RIG_OWNER']}").exists():
+        time.sleep(1)
+    os._exit(0)
+
+
+threading.Thread(target=outlive_nobody, daemon=True).start()
 Server(("127.0.0.1", PORT), Handler).serve_forever()

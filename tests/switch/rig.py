@@ -26,6 +26,8 @@ from flightline.templates import render
 
 HERE = Path(__file__).parent
 MODEL = "tiny"
+OWNER = "RIG_OWNER"
+"""The process without which nothing of the rig goes on."""
 COMMAND = "flightline model switch rig.py --model tiny"
 
 CONFIG = """\
@@ -75,12 +77,12 @@ class LocalNode:
             raise Lost(self.name, "no route to host")
         self.commands += 1
         done = subprocess.run(
-            ["sh", "-c", self._here(command)], input=stdin, capture_output=True, text=True,
+            ["sh", "-c", self.here(command)], input=stdin, capture_output=True, text=True,
             timeout=timeout_seconds, check=False, env=self.environment,
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
 
-    def _here(self, command: str) -> str:
+    def here(self, command: str) -> str:
         for place, moved in (
             (layout.PROGRAMS, "bin"),
             (layout.STATES, "var/serving"),
@@ -96,6 +98,7 @@ class LocalNode:
             "RIG_NODE": str(self.folder),
             "RIG_PYTHON": sys.executable,
             "RIG_ENGINE": str(HERE / "engine.py"),
+            OWNER: os.environ.get(OWNER) or str(os.getpid()),
             "FLIGHTLINE_GATEWAY_SOCKET": str(self.folder / "admin.sock"),
             "FLIGHTLINE_GATEWAY_STATE": str(self.folder / "servers.state"),
         }
@@ -161,13 +164,12 @@ class Rig:
         (folder / "haproxy.cfg").write_text(config)
         (folder / "servers.state").touch()
         with (folder / "haproxy.log").open("wb") as log:
-            self._haproxy[gateway.node] = subprocess.Popen(
-                ["/usr/sbin/haproxy", "-W", "-f", str(folder / "haproxy.cfg")],
-                stdout=log, stderr=log, cwd="/",
-            )  # fmt: skip
+            gone = ("setpriv", "--pdeathsig", "TERM")  # with whoever started it
+            command = [*gone, "/usr/sbin/haproxy", "-W", "-f", str(folder / "haproxy.cfg")]
+            self._haproxy[gateway.node] = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
 
     def _await_up(self) -> None:
-        run, deadline = self.run(), time.monotonic() + 20
+        run, deadline = self.run(), time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 if not any(run.fleet.down_at(each, "a") for each in self.services):

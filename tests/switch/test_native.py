@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from flightline.serving.switch.gates import Limits
 from flightline.serving.switch.golden import Prompt, Prompts
 from flightline.serving.switch.modes import Wish
 from flightline.serving.switch.plan import Plan
@@ -23,9 +24,11 @@ pytestmark = pytest.mark.skipif(
     reason="needs haproxy and socat: `apt-get install haproxy socat`",
 )
 
+# this computer may be busy with other tests: small differences are no reason to go back
+BUSY = Limits(ttft_floor_seconds=1.0)
 GOLDEN = Prompts(prompts=(Prompt(prompt="Say the word.", contains=("word",), max_seconds=10),))
 PLAN = Plan("v2", Mode.SIDE_BY_SIDE, (), canary=(10, 50, 100), hold_seconds=3, prompts=GOLDEN,
-            ready_seconds=20, drain_seconds=20)  # fmt: skip
+            limits=BUSY, ready_seconds=60, drain_seconds=30)  # fmt: skip
 REQUESTS = 500
 
 
@@ -64,12 +67,12 @@ def test_a_switch_and_its_rollback_under_load_lose_nothing(rig_of: Callable[...,
     with traffic([port_of(rig.gateways[0])]) as seen:
         outcome = rig.run().switch(PLAN, Wish())
         assert outcome.verdict == "switched", outcome
-        until(30, lambda: seen.requests >= REQUESTS)
+        until(60, lambda: seen.requests >= REQUESTS)
         assert weights(rig) == {"node-1.chat-a": 0, "node-1.chat-b": 100}
         before = seen.answered["v1"]
         back = rig.run().rollback(PLAN)
         assert back.exit_code == 0, back
-        until(30, lambda: seen.answered["v1"] >= before + 100)
+        until(60, lambda: seen.answered["v1"] >= before + 100)
     assert seen.failures == []
     assert seen.answered["v2"] > 50
     assert seen.streamed > 100
@@ -83,7 +86,7 @@ def test_a_switch_node_by_node_through_two_gateways_loses_nothing(
         outcome = rig.run().switch(PLAN, Wish(node_by_node=True))
         assert outcome.verdict == "switched", outcome
         assert outcome.mode == "node-by-node"
-        until(30, lambda: seen.requests >= REQUESTS)
+        until(60, lambda: seen.requests >= REQUESTS)
     assert seen.failures == []
     assert set(seen.answered) == {"v1", "v2"}
 
@@ -92,7 +95,7 @@ def test_a_switch_node_by_node_through_two_gateways_loses_nothing(
     ("behaviour", "sentence"),
     [
         ({"answer": "rubbish"}, "golden prompts"),
-        ({"first_seconds": 0.5}, "time to first token"),
+        ({"first_seconds": 2.0}, "time to first token"),
     ],
 )
 def test_a_failed_gate_under_load_goes_back_and_loses_nothing(
@@ -101,10 +104,9 @@ def test_a_failed_gate_under_load_goes_back_and_loses_nothing(
     rig = rig_of()
     rig.publish("v3", **behaviour)
     with traffic([port_of(rig.gateways[0])]) as seen:
-        plan = Plan("v3", Mode.SIDE_BY_SIDE, (), canary=(20, 100), hold_seconds=4, prompts=GOLDEN,
-                    ready_seconds=20, drain_seconds=20)  # fmt: skip
+        plan = replace(PLAN, to="v3", canary=(20, 100), hold_seconds=4)
         outcome = rig.run().switch(plan, Wish())
-        until(30, lambda: seen.requests >= REQUESTS)
+        until(60, lambda: seen.requests >= REQUESTS)
     assert (outcome.verdict, outcome.exit_code) == ("rolled back", 1), outcome
     assert sentence in outcome.sentence
     assert seen.failures == []
@@ -116,7 +118,7 @@ def test_a_failed_gate_under_load_goes_back_and_loses_nothing(
 def test_errors_of_the_new_version_send_requests_back(rig_of: Callable[..., Rig]) -> None:
     rig = rig_of()
     rig.publish("v3", fails=0.3)
-    plan = Plan("v3", Mode.SIDE_BY_SIDE, (), canary=(20, 100), hold_seconds=20, ready_seconds=20)
+    plan = replace(PLAN, to="v3", canary=(20, 100), hold_seconds=20)
     with traffic([port_of(rig.gateways[0])]) as seen:
         outcome = rig.run().switch(plan, Wish())
     assert outcome.verdict == "rolled back", outcome
@@ -129,13 +131,13 @@ def test_an_engine_that_dies_as_a_canary_costs_only_its_own_streams(
     rig_of: Callable[..., Rig],
 ) -> None:
     rig = rig_of()
-    plan = Plan("v2", Mode.SIDE_BY_SIDE, (), canary=(50, 100), hold_seconds=20, ready_seconds=20)
+    plan = replace(PLAN, canary=(50, 100), hold_seconds=20)
     with traffic([port_of(rig.gateways[0])]) as seen:
         killer = threading.Thread(target=lambda: _kill_at(rig, 50))
         killer.start()
         outcome = rig.run().switch(plan, Wish())
         killer.join()
-        until(30, lambda: seen.requests >= REQUESTS)
+        until(60, lambda: seen.requests >= REQUESTS)
     assert outcome.verdict == "rolled back", outcome
     assert "readiness" in outcome.sentence or "error rate" in outcome.sentence
     # an answer that had begun cannot be given by another engine; all others were
@@ -144,7 +146,7 @@ def test_an_engine_that_dies_as_a_canary_costs_only_its_own_streams(
 
 
 def _kill_at(rig: Rig, weight: int) -> None:
-    until(30, lambda: weights(rig)["node-1.chat-b"] == weight)
+    until(60, lambda: weights(rig)["node-1.chat-b"] == weight)
     time.sleep(1)
     rig.kill_engine("node-1/chat", "b")
 
@@ -156,7 +158,7 @@ def test_weights_survive_a_reload_in_the_middle_and_nothing_is_lost(
     reloads: list[dict[str, int]] = []
 
     def reload() -> None:
-        until(30, lambda: weights(rig)["node-1.chat-b"] == 50)
+        until(60, lambda: weights(rig)["node-1.chat-b"] == 50)
         rig.reload("node-1")
         time.sleep(1)
         reloads.append(weights(rig))
@@ -166,7 +168,7 @@ def test_weights_survive_a_reload_in_the_middle_and_nothing_is_lost(
         reloader.start()
         outcome = rig.run().switch(PLAN, Wish())
         reloader.join()
-        until(30, lambda: seen.requests >= REQUESTS)
+        until(60, lambda: seen.requests >= REQUESTS)
     assert outcome.verdict == "switched", outcome
     assert reloads == [{"node-1.chat-a": 50, "node-1.chat-b": 50}]
     assert seen.failures == []
@@ -178,7 +180,7 @@ def test_a_lost_connection_goes_back_or_waits_and_undo_brings_the_old_version(
     rig = rig_of()
 
     def lose() -> None:
-        until(30, lambda: weights(rig)["node-1.chat-b"] == 50)
+        until(60, lambda: weights(rig)["node-1.chat-b"] == 50)
         rig.nodes["node-1"].is_lost = True
 
     with traffic([port_of(rig.gateways[0])]) as seen:
@@ -188,10 +190,10 @@ def test_a_lost_connection_goes_back_or_waits_and_undo_brings_the_old_version(
         loser.join()
         assert outcome.verdict == "stopped", outcome
         before = seen.requests
-        until(30, lambda: seen.requests >= before + 100)
+        until(60, lambda: seen.requests >= before + 100)
         rig.nodes["node-1"].is_lost = False
         assert rig.run().undo(PLAN).verdict == "undone"
-        until(30, lambda: seen.requests >= REQUESTS)
+        until(60, lambda: seen.requests >= REQUESTS)
     assert seen.failures == []
     assert weights(rig) == {"node-1.chat-a": 100, "node-1.chat-b": 0}
 
