@@ -14,10 +14,10 @@ from flightline.operations.packages import Installed, Packages, parse_packages
 # The package's own configuration has no proxy on Debian; on the RHEL family it has examples, but
 # its unit is off until somebody turns it on.
 _QUERY = """\
-echo "site version $(haproxy -v 2>/dev/null | sed -n '1s/.*version \\([0-9][0-9.]*\\).*/\\1/p')"
-echo "site unit $(systemctl is-active haproxy.service 2>/dev/null)"
+echo "ground version $(haproxy -v 2>/dev/null | sed -n '1s/.*version \\([0-9][0-9.]*\\).*/\\1/p')"
+echo "ground unit $(systemctl is-active haproxy.service 2>/dev/null)"
 if grep -qE '^[[:space:]]*(frontend|listen)[[:space:]]' /etc/haproxy/*.cfg 2>/dev/null; then
-    echo site proxies yes
+    echo ground proxies yes
 fi"""
 
 
@@ -50,11 +50,13 @@ class Found(FactBase[Ground | None]):
 def parse_ground(lines: Sequence[str]) -> Ground:
     """Return what the query said.
 
-    Real lines (Debian 12): "site version 2.6.12", "site unit active". Raises ValueError when the
+    Real lines (Debian 12): "ground version 2.6.12", "ground unit active". Raises ValueError when the
     end is missing.
     """
-    site = [words for words in map(str.split, lines) if words[:1] == ["site"] and len(words) == 3]
-    said = {words[1]: words[2] for words in site}
+    ground = [
+        words for words in map(str.split, lines) if words[:1] == ["ground"] and len(words) == 3
+    ]
+    said = {words[1]: words[2] for words in ground}
     version = re.match(r"(\d+)\.(\d+)", said.get("version", ""))
     return Ground(
         parse_packages(lines),
