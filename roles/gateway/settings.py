@@ -136,6 +136,10 @@ class GatewaySettings(Settings):
     """The only models that a key may use, by the key's name (or a token's name_claim); who is not
     named here may use all. Empty, the default: all keys, all models."""
 
+    health_timeout_seconds: int = Field(default=5, ge=1, le=300)
+    """How long an engine may take to answer its health path once it is connected. 5: one that is
+    busy with a long prompt answers late, and must not lose its requests to the others for that."""
+
     metrics_port: int = Field(default=8405, ge=1024, le=65_535)
     """Loopback port of HAProxy's Prometheus exporter; 8405 is the one of HAProxy's own examples."""
 

@@ -19,9 +19,12 @@ class Engine(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    health_seconds = 0.0
+    """How long a health check takes; a request's `health_seconds` sets it."""
 
     def do_GET(self) -> None:
         """Health, and what an engine would answer on paths that must not be reached."""
+        time.sleep(Engine.health_seconds)
         self._say(200, {"engine": NAME, "path": self.path})
 
     def do_POST(self) -> None:
@@ -30,6 +33,7 @@ class Engine(BaseHTTPRequestHandler):
         if asked.get("stream"):
             self._stream(int(asked.get("max_tokens", 5)), float(asked.get("pause", 0.01)))
             return
+        Engine.health_seconds = float(asked.get("health_seconds", Engine.health_seconds))
         time.sleep(float(asked.get("sleep", 0)))
         self._say(
             200,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,15 @@ def test_no_model_without_an_engine_is_503_with_retry_after(pair: Rig) -> None:
     announced = pair.chat()
     assert (announced.status, announced.code) == (503, "model_unavailable")
     assert announced.headers["retry-after"] == "30"
+
+
+def test_an_engine_too_busy_to_say_at_once_that_it_is_well_keeps_its_requests(
+    gateway: Rig,
+) -> None:
+    assert gateway.chat(health_seconds=2).status == 200
+    time.sleep(6)
+    assert gateway.count_up() == 1
+    assert gateway.chat(health_seconds=0).status == 200
 
 
 def served(port: int) -> str:
