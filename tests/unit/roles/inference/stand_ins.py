@@ -88,7 +88,6 @@ class World:
             **os.environ,
             "FAKE": str(self.fake),
             "FLIGHTLINE_ROOT": str(self.root),
-            "RUNTIME_DIRECTORY": str(self.root / "run"),
             "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}",
             **extra,
         }
@@ -107,6 +106,11 @@ class World:
         """As systemd does: every process of the unit."""
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=10)
+
+    def terminate(self, process: subprocess.Popen[str]) -> None:
+        """As systemd asks every process of the unit to end."""
+        os.killpg(process.pid, signal.SIGTERM)
         process.communicate(timeout=10)
 
     def end_all(self) -> None:
