@@ -196,3 +196,14 @@ def test_owner_and_modes_are_those_declared(node: Node, weights: Weights) -> Non
             continue
         expected = 0o750 if path.is_dir() else 0o640
         assert (stat.S_IMODE(path.stat().st_mode), path.owner()) == (expected, "nobody"), path
+
+
+def test_versions_whose_names_are_alike_are_told_apart(node: Node, weights: Weights) -> None:
+    made = [weights(version=version) for version in ("1x0", "1.0")]
+    node.declare(model(source(made[0][0]), *(each for _, each in made)))
+    assert node.fetch().returncode == 0
+    assert [node.verify("chat", version).returncode for version in ("1x0", "1.0")] == [0, 0]
+    node.declare(model(source(made[0][0]), made[0][1], serve="1x0"), keep_versions=0)
+    (node.store / "chat" / "current").unlink()
+    assert node.fetch().returncode == 0
+    assert there(node) == ["1x0", "current"]

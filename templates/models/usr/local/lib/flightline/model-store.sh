@@ -31,9 +31,13 @@ digest_of() {
 
 # expected_of NAME VERSION: digest that the version's manifest must have; nothing when nobody said.
 expected_of() {
-    found=$(sed -n -E "s/^$1 $2 ([0-9a-f]{64}) .*/\1/p" "$declared" 2> /dev/null | head -n 1)
+    found=$(awk -v name="$1" -v version="$2" '$1 == name && $2 == version { print $3; exit }' "$declared" 2> /dev/null)
     if [ -z "$found" ]; then found=$(cat "$records/$1/$2.manifest" 2> /dev/null); fi
     printf '%s' "$found"
+}
+
+is_declared() {
+    awk -v name="$1" -v version="$2" '$1 == name && $2 == version { found = 1 } END { exit !found }' "$declared"
 }
 
 is_name() {
