@@ -23,8 +23,8 @@ say now "$(now)"
 
 systemctl show --no-pager -p Id,ActiveState,UnitFileState,MainPID,Result -- \
     "$unit" "$collector" flightline-audit-log.socket flightline-audit.socket \
-    flightline-audit-rotate.timer flightline-audit-rotate.service | tr '\n' ' ' |
-    sed 's/  */ /g; s/ \(Id=\)/\n\1/g' | sed '/^ *$/d' | all unit
+    flightline-audit-rotate.timer flightline-audit-rotate.service |
+    awk 'BEGIN { RS = "" } { gsub("\n", " "); print }' | all unit
 
 pid=$(systemctl show -p MainPID --value "$collector")
 inode=$(awk -v path="$sockets/log" '$8 == path { print $7 }' /proc/net/unix)
@@ -46,7 +46,7 @@ say rotate-config "$rotate"
 state=$(systemctl show -p ExecStart --value flightline-audit-rotate.service |
     sed -n 's/.* --state \([^ ;]*\) .*/\1/p')
 logrotate --debug --state "${state:-/dev/null}" "$rotate" 2>&1 | grep -E '^(rotating pattern|error)' | all rotating
-sed -n 's/^[[:space:]]*\(maxage\|rotate\|maxsize\) \(.*\)/\1 \2/p' "$rotate" 2>/dev/null | all rotate
+sed -n '/audit.log {/,/^}/s/^[[:space:]]*\(maxage\|rotate\|maxsize\) \(.*\)/\1 \2/p' "$rotate" 2>/dev/null | all rotate
 sed -n 's/^".*audit.log" //p' "$state" 2>/dev/null | all rotated
 
 config=$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | sed -n '/^-f$/{n;p;}')
