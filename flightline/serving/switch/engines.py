@@ -44,6 +44,8 @@ class Look:
     """Total and free MiB of each GPU by index."""
     is_up: bool = False
     """Whether the new version runs already, as a standby."""
+    has_standby: bool = False
+    """Whether a third version runs in the slot that the new one takes; it ends first."""
 
 
 def look(service: Service, store: str, version: str) -> str:

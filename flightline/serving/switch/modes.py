@@ -39,10 +39,7 @@ class Wish:
 def decide(
     targets: Targets, services: Sequence[Service], looks: Mapping[str, Look], wish: Wish
 ) -> Decision:
-    """Return how the services can be switched; raises Refused, with the arithmetic, if not.
-
-    A standby of a third version is counted as there, although it ends before the new one starts.
-    """
+    """Return how the services can be switched; raises Refused, with the arithmetic, if not."""
     judged = [beside(each, looks[each.key]) for each in services]
     why = tuple(sentence for _, sentence in judged)
     if all(fits for fits, _ in judged) and not wish.node_by_node:
@@ -71,10 +68,12 @@ def beside(service: Service, look: Look) -> tuple[bool, str]:
 def _in_memory(service: Service, look: Look) -> tuple[bool, str]:
     needed = round(look.size_kib * FACTOR) + MARGIN_KIB
     fits = look.memory_kib >= needed
+    # the kernel may end either engine where memory runs out: the standby's room is no promise
+    hint = "; --retire frees what its standby takes" if look.has_standby and not fits else ""
     return fits, (
         f"{service.node}: a second {service.name} {'fits' if fits else 'does not fit'} in memory: "
         f"{_gib(look.size_kib)} of weights x {FACTOR} + {_gib(MARGIN_KIB)} = {_gib(needed)} "
-        f"needed, {_gib(look.memory_kib)} available"
+        f"needed, {_gib(look.memory_kib)} available{hint}"
     )
 
 
@@ -83,6 +82,8 @@ def _on_gpus(service: Service, look: Look, gpus: Sequence[int]) -> tuple[bool, s
     planned = side_by_side(service.engine, service.engine)
     if planned.can is False:
         return False, f"{service.node}: {service.name}: {planned.sentence}"
+    if look.has_standby:  # a start that fails there takes nothing from the engine that serves
+        return True, f"{service.node}: {service.name}: its standby ends first, and leaves its room"
     judged = [_on_gpu(service, look, gpu, len(gpus)) for gpu in gpus]
     worst = next((each for each in judged if not each[0]), judged[0])
     return all(fits for fits, _ in judged), worst[1]

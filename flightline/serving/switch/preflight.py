@@ -42,8 +42,9 @@ def looked(fleet: Fleet, services: Sequence[Service], version: str) -> dict[str,
         output = fleet.attempt(each.node, engines.look(each, fleet.targets.store, version))
         seen = engines.parse_look(output)
         state = _fit(fleet, each, seen, version)
-        is_up = state.standby == version and seen.units[other(state.active)] == "active"
-        found[each.key] = replace(seen, is_up=is_up)
+        runs = state.standby is not None and seen.units[other(state.active)] == "active"
+        is_new = state.standby == version
+        found[each.key] = replace(seen, is_up=runs and is_new, has_standby=runs and not is_new)
     return found
 
 
@@ -112,6 +113,15 @@ def _refuse_odd(
             f"{gateway.node}: the gateway sees {active} {seen[active].status}, expected UP; mend "
             "that first."
         )
+
+
+def refuse_lost(fleet: Fleet) -> None:
+    """Raise Refused unless every gateway answers."""
+    for gateway in fleet.targets.gateways:
+        try:
+            fleet.servers(gateway)
+        except (Failed, Lost) as error:
+            raise Refused(f"{error}; nothing was changed.") from None
 
 
 def refuse_key(fleet: Fleet, key: str) -> None:

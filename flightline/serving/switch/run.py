@@ -7,7 +7,7 @@ from dataclasses import replace
 from flightline.errors import FlightlineError
 from flightline.serving.layout import other
 from flightline.serving.state import ServiceState
-from flightline.serving.switch import engines, modes, preflight, steps
+from flightline.serving.switch import engines, gateways, modes, preflight, steps
 from flightline.serving.switch.fleet import Fleet
 from flightline.serving.switch.hold import Judge
 from flightline.serving.switch.modes import Decision, Wish
@@ -83,6 +83,7 @@ class Run:
         if first is None or steps.is_undoing(reached):
             return self.undo(wanted)
         plan = self._planned(wanted, found)
+        preflight.refuse_lost(self.fleet)
         chosen = {key: found[key] for key in plan.services}
         todo = steps.forward(plan.mode, plan.services, plan.canary)
         return self._forward(plan, chosen, steps.remaining(todo, reached))
@@ -237,6 +238,8 @@ class Run:
             service = self.fleet.targets.service(key)
             self._keep(found, f"{service.node}-{service.name}.journal", service.node,
                        engines.journal(service, walk.new(key)))  # fmt: skip
+        for gateway in self.fleet.targets.gateways:
+            self._keep(found, f"{gateway.node}.gateway", gateway.node, gateways.read(self._model))
         return found
 
     def _keep(self, found: dict[str, str], name: str, node: str, command: str) -> None:

@@ -74,7 +74,7 @@ class Walk:
             self._tell(key, step.name, "begins")
 
     def save(self, key: str, state: ServiceState) -> None:
-        """Make the node and this walk remember a service's state; nothing is sent for the same."""
+        """Make the node, then this walk, remember a service's state."""
         self.fleet.save(self.fleet.targets.service(key), state)
         self.states[key] = state
 

@@ -1,28 +1,17 @@
-"""Nodes, engines and gateways in memory, that understand the commands a switch sends.
-
-What they do is written down here anew, from what the real programs do: HAProxy sends requests by
-weight to servers that are up, an engine reads its version from the state when it starts, and a
-request that is under way when its engine stops is cut.
-"""
+"""Nodes in memory, that understand the commands a switch sends."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from flightline.serving import state as states
-from flightline.serving.layout import Letter
-from flightline.serving.state import ServiceState, fresh
 from flightline.serving.switch.fleet import Fleet
 from flightline.serving.switch.node import Lost
 from flightline.serving.switch.run import Run
 from flightline.serving.switch.targets import Gateway, Service, Targets
 from flightline.serving.upstreams import Upstream
-
-MODEL = "tiny"
-GIB = 1024 * 1024
+from tests.unit.serving.switch.world import GIB, MODEL, World
 
 
 class Died(BaseException):
@@ -42,111 +31,18 @@ class StillClock:
         self.seconds += max(seconds, 0.001)
 
 
-@dataclass
-class Slot:
-    unit: str = "inactive"
-    version: str | None = None
-    is_enabled: bool = False
-    requests: int = 0
-    errors: int = 0
-
-
-@dataclass
-class World:
-    """Everything that outlives the operator's command."""
-
-    services: list[str]
-    """`node/name` of each."""
-    gateways: list[str]
-    memory_kib: int = 64 * GIB
-    slots: dict[str, dict[Letter, Slot]] = field(default_factory=dict)
-    states: dict[str, str] = field(default_factory=dict)
-    weights: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Per gateway, the weight of each server."""
-    links: dict[str, str] = field(default_factory=dict)
-    answers: dict[str, str] = field(default_factory=dict)
-    """What a version answers; "fine" where nothing is said."""
-    broken: set[str] = field(default_factory=set)
-    """Versions that never become ready."""
-    failing: set[str] = field(default_factory=set)
-    """Versions that answer 500."""
-    slow: dict[str, float] = field(default_factory=dict)
-    """Seconds to the first token, per version."""
-    dead: set[str] = field(default_factory=set)
-    """Nodes that do not answer."""
-    commands: int = 0
-    interrupt: Callable[[int, str, str], None] = lambda number, node, when: None
-    """Called with "before" and "after" each command."""
-    watch: Callable[[], None] = lambda: None
-    traffic: int = 20
-    """Requests that arrive at each gateway between two commands."""
-    cut: list[str] = field(default_factory=list)
-    """Engines that were stopped while a gateway sent them requests."""
-    log: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for key in self.services:
-            self.slots[key] = {"a": Slot("active", "v1", True), "b": Slot()}
-            self.states[key] = states.dumps(fresh(MODEL, "v1"))
-        for gateway in self.gateways:
-            self.weights[gateway] = {
-                self.server(key, letter): 100 if letter == "a" else 0
-                for key in self.services
-                for letter in ("a", "b")
-            }
-
-    @staticmethod
-    def server(key: str, letter: str) -> str:
-        node, _, name = key.partition("/")
-        return f"{node}.{name}-{letter}"
-
-    def state(self, key: str) -> ServiceState:
-        return states.loads(self.states[key], key)
-
-    def is_up(self, server: str) -> bool:
-        node, _, slot = server.partition(".")
-        name, _, letter = slot.rpartition("-")
-        key = f"{node}/{name}"
-        assert letter in ("a", "b")
-        return self.slots[key][letter].unit == "active"  # type: ignore[index]
-
-    def serves(self) -> bool:
-        """Whether a request at any gateway is answered now."""
-        return all(
-            any(weight > 0 and self.is_up(server) for server, weight in weights.items())
-            for weights in self.weights.values()
-        )
-
-    def versions(self) -> set[str | None]:
-        return {self.state(key).serving for key in self.services}
-
-    def arrive(self) -> None:
-        for weights in self.weights.values():
-            total = sum(weight for server, weight in weights.items() if self.is_up(server))
-            for server, weight in weights.items():
-                if total and self.is_up(server):
-                    slot = self._slot(server)
-                    share = self.traffic * weight // total
-                    slot.requests += share
-                    slot.errors += share if slot.version in self.failing else 0
-
-    def _slot(self, server: str) -> Slot:
-        node, _, slot = server.partition(".")
-        name, _, letter = slot.rpartition("-")
-        return self.slots[f"{node}/{name}"]["a" if letter == "a" else "b"]
-
-    def run_of(self, told: list[str] | None = None) -> Run:
-        """Return a fresh command upon this world: nothing is remembered from an earlier one."""
-        heard = told if told is not None else []
-        services = tuple(_service(key, 9000 + 10 * n) for n, key in enumerate(self.services))
-        gateways = tuple(
-            Gateway(name, "https://127.0.0.1:8443", tuple(self.services)) for name in self.gateways
-        )
-        targets = Targets(MODEL, "/srv/models", services, gateways)
-        nodes = {name: SimulatedNode(self, name) for name in targets.nodes}
-        fleet = Fleet(targets, nodes, StillClock())
-        typed = "flightline model switch lab.py --model tiny"
-        return Run(fleet, typed, lambda *line: heard.append(" ".join(line)))
+def run_of(world: World, told: list[str] | None = None) -> Run:
+    """Return a fresh command upon this world: nothing is remembered from an earlier one."""
+    heard = told if told is not None else []
+    services = tuple(_service(key, 9000 + 10 * n) for n, key in enumerate(world.services))
+    gateways = tuple(
+        Gateway(name, "https://127.0.0.1:8443", tuple(world.services)) for name in world.gateways
+    )
+    targets = Targets(MODEL, "/srv/models", services, gateways)
+    nodes = {name: SimulatedNode(world, name) for name in targets.nodes}
+    fleet = Fleet(targets, nodes, StillClock())
+    typed = "flightline model switch lab.py --model tiny"
+    return Run(fleet, typed, lambda *line: heard.append(" ".join(line)))
 
 
 def _service(key: str, port: int) -> Service:
@@ -285,7 +181,7 @@ class SimulatedNode:
             "clients,FRONTEND,,1,,,,,0,,,,OPEN",
         ]
         for server in self._world.weights[self._name]:
-            slot = self._world._slot(server)
+            slot = self._world.slot(server)
             status = "UP" if self._world.is_up(server) else "DOWN"
             lines.append(
                 f"model.tiny,{server},0,0,{slot.requests},0,0,0,{slot.errors},0,0,5,{status}"

@@ -98,3 +98,14 @@ def test_a_node_is_looked_at_in_one_command() -> None:
     assert look.gpus == {0: (81920, 4000)}
     bare = engines.parse_look("unit-a inactive\nunit-b inactive\nsize\nstate\n")
     assert (bare.has_image, bare.has_version, bare.size_kib, bare.state) == (False, False, 0, "")
+
+
+def test_a_standby_of_a_third_version_leaves_its_room_on_a_gpu() -> None:
+    look = replace(LOOK, gpus={0: (81_920, 4_000)}, has_standby=True)
+    assert modes.beside(service(gpus=(0,), memory_utilization=0.45), look)[0]
+    assert not modes.beside(service(gpus=(0,), memory_utilization=0.6), look)[0]
+
+
+def test_memory_that_a_standby_takes_is_no_promise() -> None:
+    fits, said = modes.beside(service(), replace(LOOK, memory_kib=GIB, has_standby=True))
+    assert (fits, said.endswith("--retire frees what its standby takes")) == (False, True)
