@@ -1,0 +1,55 @@
+"""What the role makes of the project's keys file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flightline.errors import FlightlineError
+from flightline.operations.bundle import File
+from flightline.serving import keys, layout
+from roles.gateway import keys as role_keys
+from roles.gateway.settings import GatewaySettings
+
+SETTINGS = GatewaySettings(enabled=True)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "roles").mkdir()
+    (tmp_path / "deploy.py").touch()
+    (tmp_path / "templates").symlink_to(Path(__file__).parents[4] / "templates")
+    monkeypatch.setenv("FLIGHTLINE_PROJECT", str(tmp_path))
+    return tmp_path
+
+
+def mapped() -> File:
+    (found,) = (each for each in role_keys.items(SETTINGS) if each.path == layout.GATEWAY_KEYS)
+    assert isinstance(found, File)
+    return found
+
+
+def test_no_file_is_no_key() -> None:
+    assert [line for line in mapped().content.splitlines() if not line.startswith("#")] == []
+
+
+def test_active_keys_are_in_the_map_that_only_root_reads(folder: Path) -> None:
+    held = keys.Key(name="ann", role="admin", sha256="A" * 64, created=keys.now())
+    gone = held.model_copy(update={"name": "ben", "sha256": "B" * 64, "revoked": keys.now()})
+    keys.write(folder / "keys.yaml", [held, gone])
+    assert mapped().mode == "600"
+    assert f"{'A' * 64} admin|ann|||\n" in mapped().content
+    assert "B" * 64 not in mapped().content
+
+
+def test_a_broken_file_is_refused(folder: Path) -> None:
+    (folder / "keys.yaml").write_text("keys: [")
+    with pytest.raises(FlightlineError, match="is not YAML"):
+        role_keys.items(SETTINGS)
+
+
+def test_a_change_is_loaded_without_a_reload() -> None:
+    (hook,) = role_keys.hooks()
+    assert hook.command == layout.GATEWAY_KEYS_LOAD
+    assert hook.paths == (layout.GATEWAY_KEYS,)
