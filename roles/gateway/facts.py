@@ -50,8 +50,8 @@ class Found(FactBase[Ground | None]):
 def parse_ground(lines: Sequence[str]) -> Ground:
     """Return what the query said.
 
-    Real lines (Debian 12): "ground version 2.6.12", "ground unit active". Raises ValueError when the
-    end is missing.
+    Real lines (Debian 12): "ground version 2.6.12", "ground unit active". Raises ValueError when
+    the end is missing.
     """
     ground = [
         words for words in map(str.split, lines) if words[:1] == ["ground"] and len(words) == 3

@@ -63,7 +63,7 @@ if [ "$public" = yes ] && [ -S "$socket" ]; then
         [ "$#" -eq 0 ] || shift
     done
 fi
-listening | grep -vE '^(127\.|\[::1\])' | while read -r door; do
+listening | grep -vE '^(127\.0\.0\.1:|\[::1\])' | while read -r door; do
     case $door in *:"$port") [ "$public" = yes ] && continue ;; esac
     reached=$(echo "$door" | sed 's/^\*:/127.0.0.1:/; s/^0\.0\.0\.0:/127.0.0.1:/; s/^\[::\]:/127.0.0.1:/')
     said=$({ printf 'GET / HTTP/1.1\r\nHost: audit\r\n\r\n'; sleep 1; } | timeout 5 openssl s_client -quiet -connect "$reached" 2>/dev/null | head -c 5)
