@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -30,15 +31,20 @@ class Traffic:
 
 
 @contextmanager
-def traffic(ports: Sequence[int], clients: int = 8, pause: float = 0.02) -> Iterator[Traffic]:
-    """Ask the gateways from some clients at once until the block ends; bounded to a few minutes."""
+def traffic(
+    ports: Sequence[int], clients: int = 8, pause: float = 0.02, key: str = ""
+) -> Iterator[Traffic]:
+    """Ask the gateways from some clients at once until the block ends; bounded to a few minutes.
+
+    With a key over TLS, whatever the certificate; without one in plain HTTP.
+    """
     seen, stop, lock = Traffic(), threading.Event(), threading.Lock()
 
     def client(number: int) -> None:
         deadline = time.monotonic() + 300
         while not stop.is_set() and time.monotonic() < deadline:
             stream = number % 2 == 0
-            version = _asked(ports[number % len(ports)], stream=stream)
+            version = _asked(ports[number % len(ports)], stream=stream, key=key)
             with lock:
                 if version.startswith("v"):
                     seen.answered[version] += 1
@@ -58,12 +64,21 @@ def traffic(ports: Sequence[int], clients: int = 8, pause: float = 0.02) -> Iter
             each.join(60)
 
 
-def _asked(port: int, *, stream: bool) -> str:
+def _connection(port: int, *, is_tls: bool) -> http.client.HTTPConnection:
+    if not is_tls:
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=context)
+
+
+def _asked(port: int, *, stream: bool, key: str) -> str:
     """Return the version that answered wholly, or what went wrong."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = _connection(port, is_tls=bool(key))
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
     try:
         body = json.dumps({"model": "tiny", "stream": stream, "max_tokens": TOKENS, "messages": []})
-        connection.request("POST", "/v1/chat/completions", body)
+        connection.request("POST", "/v1/chat/completions", body, headers)
         answer = connection.getresponse()
         text = answer.read().decode()
     except (OSError, http.client.HTTPException) as error:
