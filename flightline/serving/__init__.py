@@ -7,4 +7,5 @@ manifest   what a version of a model consists of, with a sha256 for each file
 authority  the operator's roots, and what they sign for nodes; roots: their files
 keys       API keys: hashes with name, role and limits
 declared   what cannot work between the settings of several roles
+switch     serve another version of a model, without dropping a request
 """
