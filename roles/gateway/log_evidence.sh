@@ -34,7 +34,7 @@ say held "$held"
 if [ "$pid" -gt 0 ] 2>/dev/null; then say collector-started "$(stat -c %Y "/proc/$pid")"; fi
 
 stat -c '%a %U %G %s %Y %n' "$folder" "$log" "$folder"/audit.log-* 2>/dev/null | all file
-all index <"$folder/audit.index" 2>/dev/null
+cat "$folder/audit.index" 2>/dev/null | all index
 df -Pk "$folder" | awk 'NR == 2 { print $4 }' | all free-kib
 sed -n 's/.*"time":"\([^"]*\)".*/\1/p' "$log" 2>/dev/null | head -n 1 | all first-time
 tail -n 200 "$log" 2>/dev/null | sed -n 's/.*"time":"\([^"]*\)".*/\1/p' | all time
