@@ -28,6 +28,9 @@ gpu_nodes = [
             "ssh_known_hosts_file": "~/.ssh/known_hosts",
             # Become root through sudo. The account needs `NOPASSWD: ALL` in sudoers.
             "_sudo": True,
+            # Where gateways on other nodes reach this one's engines: an address on a network of
+            # the nodes' own. Without it, only a gateway on this node reaches them.
+            "serving_address": "10.20.0.12",
         },
     ),
 ]
