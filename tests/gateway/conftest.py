@@ -12,7 +12,8 @@ import pytest
 
 from flightline.serving.upstreams import Upstream
 from roles.gateway.settings import GatewaySettings
-from tests.gateway.rig import NODE, Rig, free_port, prepared
+from tests.gateway.client import free_port
+from tests.gateway.rig import NODE, Rig, prepared
 
 Make = Callable[..., Rig]
 

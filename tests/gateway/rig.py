@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import json
 import os
 import signal
 import socket
-import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,47 +21,23 @@ from flightline.templates import render
 from roles.gateway import audit_log
 from roles.gateway.config import config
 from roles.gateway.settings import GatewaySettings
+from tests.gateway.client import (
+    ADMIN,
+    KEY,
+    Answer,
+    certificate,
+    entry,
+    free_port,
+    listens,
+    send,
+    trusting,
+    wait,
+)
+
+__all__ = ["KEY", "NODE", "Rig", "free_port", "prepared"]
 
 ENGINE = Path(__file__).with_name("engine.py")
-KEY, ADMIN = "fl-key-of-ada", "fl-key-of-root"
 NODE = "n1"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on; its neighbour is free too."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            with contextlib.suppress(OSError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
-
-
-def entry(key: str, role: str, name: str, *limits: object) -> str:
-    """Return the map's line of a key; limits: a minute, a day, end."""
-    hashed = hashlib.sha256(key.encode()).hexdigest().upper()
-    told = [str(each) if each else "" for each in (*limits, None, None, None)[:3]]
-    return f"{hashed} {role}|{name}|{'|'.join(told)}\n"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a client got."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body, read as JSON."""
-        return json.loads(self.body)
-
-    @property
-    def code(self) -> str:
-        """The error's code, as OpenAI's clients read it."""
-        return str(self.json["error"]["code"])
 
 
 @dataclass
@@ -110,7 +83,6 @@ class Rig:
             (layout.GATEWAY, "etc"),
         ):
             text = text.replace(path, str(self.folder / name))
-        # the service's own file limit is systemd's; a test has what it has
         return text if os.geteuid() == 0 else _unprivileged(text)
 
     def write(self, settings: GatewaySettings | None = None) -> None:
@@ -131,7 +103,7 @@ class Rig:
         """Start a stand-in on a slot's port."""
         command = [sys.executable, str(ENGINE), str(port), name]
         self.engines[port] = subprocess.Popen(command)
-        wait(lambda: _listens(port), f"no engine on port {port}")
+        wait(lambda: listens(port), f"no engine on port {port}")
 
     def kill(self, port: int) -> None:
         """Kill the engine on a slot's port."""
@@ -143,10 +115,9 @@ class Rig:
         """Start HAProxy as its unit does, and wait until its engines are up."""
         self._listen_for_logs()
         command = ["haproxy", "-Ws", "-f", str(self.folder / "etc" / "haproxy.cfg")]
-        said = (self.folder / "said").open("ab")
-        self.haproxy = subprocess.Popen(command, stdout=said, stderr=said)
-        wait(self.socket.exists, "HAProxy did not start: " + self.said())
-        wait(self._answers, "HAProxy does not answer: " + self.said())
+        with (self.folder / "said").open("ab") as said:
+            self.haproxy = subprocess.Popen(command, stdout=said, stderr=said)
+        wait(self._answers, "HAProxy does not answer", said=self.said)
 
     def stop(self) -> None:
         """Stop HAProxy as its unit does: SIGUSR1, and no hurry."""
@@ -166,8 +137,7 @@ class Rig:
     def reload(self) -> None:
         """Reload as the unit does: save, check, SIGUSR2; back when the new worker answers."""
         assert self.haproxy is not None
-        old = self.worker()
-        self.ctl("save")
+        old, _ = self.worker(), self.ctl("save")
         subprocess.run(["haproxy", "-c", "-q", "-f", self.folder / "etc/haproxy.cfg"], check=True)
         self.haproxy.send_signal(signal.SIGUSR2)
         wait(lambda: self.worker() not in ("", old), "the new worker did not start")
@@ -214,8 +184,7 @@ class Rig:
 
     def said(self) -> str:
         """What HAProxy said on its terminal."""
-        path = self.folder / "said"
-        return path.read_text() if path.exists() else ""
+        return (self.folder / "said").read_text()
 
     def logged(self) -> list[dict[str, Any]]:
         """Return the audit lines that have come since the last call."""
@@ -259,47 +228,6 @@ class Rig:
             self.log.settimeout(0.3)
 
 
-def send(
-    through: http.client.HTTPConnection,
-    method: str,
-    path: str,
-    body: Any = None,
-    key: str | None = KEY,
-    **headers: str,
-) -> Answer:
-    """Send one request and read its whole answer; underscores in header names become dashes."""
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    if key is not None:
-        told.setdefault("authorization", f"Bearer {key}")
-    if body is not None:
-        told.setdefault("content-type", "application/json")
-    data = json.dumps(body).encode() if isinstance(body, dict) else body
-    through.request(method, path, data, told)
-    got = through.getresponse()
-    return Answer(got.status, {n.lower(): v for n, v in got.getheaders()}, got.read())
-
-
-def trusting() -> ssl.SSLContext:
-    """Return a client that takes any certificate."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def certificate(folder: Path, name: str, common_name: str, authority: Path | None = None) -> None:
-    """Make a key and a certificate, both in `name`; without an authority it signs itself."""
-    signer = ["-CA", f"{authority}.crt", "-CAkey", f"{authority}.key"] if authority else []
-    key, cert = folder / f"{name}.key", folder / f"{name}.crt"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "2", "-keyout", key, "-out", cert, "-subj", f"/CN={common_name}",
-         *signer, "-addext", f"subjectAltName=DNS:{common_name},DNS:localhost"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    (folder / name).write_text(key.read_text() + cert.read_text())
-
-
 def prepared(
     folder: Path, settings: GatewaySettings, upstreams: Sequence[Upstream], **more: Any
 ) -> Rig:
@@ -314,22 +242,6 @@ def prepared(
     rig.keys(entry(KEY, "data_scientist", "ada"), entry(ADMIN, "admin", "root"))
     rig.write()
     return rig
-
-
-def wait(
-    condition: Any, otherwise: str, seconds: float = 15, said: Callable[[], str] = str
-) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{otherwise} {said()}")
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as tried:
-        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _unprivileged(text: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
-from tests.gateway.conftest import Make
-from tests.gateway.rig import KEY, Answer, Rig, entry
+from tests.gateway.client import KEY, Answer, entry, free_port
+from tests.gateway.conftest import Make, upstream
+from tests.gateway.rig import Rig
 
 OTHER = "fl-key-of-bob"
 
@@ -88,9 +89,6 @@ def test_counters_survive_a_reload(make: Make) -> None:
 
 
 def test_a_key_may_be_held_to_some_models(make: Make) -> None:
-    from tests.gateway.conftest import upstream
-    from tests.gateway.rig import free_port
-
     behind = (upstream(free_port()), upstream(free_port(), service="code", aliases=("coder",)))
     rig = make(upstreams=behind, models_of_keys={"ada": ("code",)})
     rig.keys(entry(KEY, "data_scientist", "ada"), entry(OTHER, "data_scientist", "bob"))

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.gateway.client import KEY, certificate, send
 from tests.gateway.conftest import Make
-from tests.gateway.rig import KEY, Rig, certificate, send
+from tests.gateway.rig import Rig
 
 A, B = "model.chat/n1.chat-a", "model.chat/n1.chat-b"
 LEAST = 500

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from flightline.serving.upstreams import Upstream
+from tests.gateway.client import KEY, certificate, free_port, trusting, wait
 from tests.gateway.conftest import Make, upstream
-from tests.gateway.rig import KEY, Rig, certificate, free_port, trusting, wait
+from tests.gateway.rig import Rig
 
 DOOR = "127.0.0.2"
 

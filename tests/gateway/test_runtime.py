@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.gateway.client import certificate, free_port, trusting
 from tests.gateway.conftest import Make, upstream
-from tests.gateway.rig import Rig, certificate, free_port, trusting
+from tests.gateway.rig import Rig
 
 A, B = "model.chat/n1.chat-a", "model.chat/n1.chat-b"
 

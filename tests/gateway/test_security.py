@@ -10,8 +10,9 @@ import time
 
 import pytest
 
+from tests.gateway.client import ADMIN, KEY, entry, send, trusting
 from tests.gateway.conftest import Make
-from tests.gateway.rig import ADMIN, KEY, Rig, entry, send, trusting
+from tests.gateway.rig import Rig
 
 
 def test_a_key_gets_an_answer(gateway: Rig) -> None:
