@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import inspect
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -95,7 +96,7 @@ def _problem(kind: type[Settings], item: dict[str, Any]) -> str:
 
 
 def _shown(field: str, value: Any) -> str:
-    secret = any(word in field for word in ("password", "secret", "token", "key"))
+    secret = not {"password", "secret", "token", "key"}.isdisjoint(re.split(r"[._]", field))
     return "(hidden)" if secret else repr(value)
 
 

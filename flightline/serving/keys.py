@@ -2,7 +2,7 @@
 
 A key is 32 random bytes. Nothing can be guessed of 256 bits, so one plain SHA-256 protects it as
 well as a slow hash would, and HAProxy computes it for each request; slow hashes with salt are for
-passwords that people choose (NIST SP 800-63B, 5.1.2.2: look-up secrets of 112 bits or more).
+passwords that people choose (NIST SP 800-63B on look-up secrets, from knowledge of it).
 """
 
 from __future__ import annotations
