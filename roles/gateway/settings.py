@@ -144,8 +144,8 @@ class GatewaySettings(Settings):
     """Loopback port of HAProxy's Prometheus exporter; 8405 is the one of HAProxy's own examples."""
 
     peers: tuple[Word, ...] = ()
-    """Nodes whose gateways may reach this node's engines, by the name in their certificate. Empty,
-    the default: every node with a certificate from the fleet's authority."""
+    """Nodes whose gateways may reach this node's engines, by their names in the inventory, as
+    their authorities have it. Empty, the default: every node with a certificate of the fleet."""
 
     restart_allowed: bool = False
     """Whether a changed unit restarts a running gateway, which cuts answers longer than

@@ -83,13 +83,19 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
-def certificate(folder: Path, name: str, common_name: str, authority: Path | None = None) -> None:
-    """Make a key and a certificate, both in `name`; without an authority it signs itself."""
+def certificate(
+    folder: Path, name: str, common_name: str, authority: Path | None = None, unit: str = ""
+) -> None:
+    """Make a key and a certificate, both in `name`; without an authority it signs itself.
+
+    `unit`: the subject's organizational unit, which says whose authority it is.
+    """
+    subject = f"/CN={common_name}" + (f"/OU={unit}" if unit else "")
     signer = ["-CA", f"{authority}.crt", "-CAkey", f"{authority}.key"] if authority else []
     key, cert = folder / f"{name}.key", folder / f"{name}.crt"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "2", "-keyout", key, "-out", cert, "-subj", f"/CN={common_name}",
+         "-nodes", "-days", "2", "-keyout", key, "-out", cert, "-subj", subject,
          *signer, "-addext", f"subjectAltName=DNS:{common_name},DNS:localhost"],
         check=True, capture_output=True,
     )  # fmt: skip

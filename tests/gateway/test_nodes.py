@@ -154,13 +154,15 @@ def test_certificates_between_nodes_are_swapped_without_reload_and_without_a_fai
     assert (gateway.worker(), node.worker()) == workers
 
 
-def test_only_named_peers_enter(make: Make, authority: Path) -> None:
+@pytest.mark.parametrize(("peer", "status"), [("n0", 200), ("n7", 503)])
+def test_only_named_peers_enter(make: Make, tmp_path: Path, peer: str, status: int) -> None:
+    certificate(tmp_path, "ca", "authority", unit="n0")
     upstreams = (remote("n1", "127.0.0.4", free_port()),)
-    node = make(upstreams=upstreams, node="n1", serving_address="127.0.0.4", peers=("n7",))
+    node = make(upstreams=upstreams, node="n1", serving_address="127.0.0.4", peers=(peer,))
     gateway = make(upstreams=upstreams, node="n0", ready=0)
-    trust(authority, gateway, node)
-    time.sleep(3)
-    assert gateway.chat().status == 503
+    trust(tmp_path / "ca", gateway, node)
+    time.sleep(5)
+    assert gateway.chat().status == status
 
 
 @pytest.fixture
