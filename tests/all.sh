@@ -24,9 +24,9 @@ part "the road: bare to an answered request" pytest -v -m lab --durations=5 test
 part "faults: every check can fail" env FLIGHTLINE_FAULT_NODE=node-1,trixie-1 \
     pytest -v -n 2 -m lab --durations=5 tests/faults
 part "serving: requests under load, trouble, attacks" \
-    pytest -v -m lab --durations=5 tests/lab/test_serving.py
+    pytest -v -m lab --durations=5 tests/lab/test_serving.py tests/lab/test_serving_attacks.py
 part "the lab itself, and trouble" pytest -v -m lab --durations=5 --ignore tests/lab/test_road.py \
-    --ignore tests/lab/test_serving.py tests/lab
+    --ignore-glob "*/test_serving*" tests/lab
 
 printf '\n'
 if [ "${#failed[@]}" -gt 0 ]; then
