@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import ssl
 import subprocess
@@ -57,6 +58,35 @@ def test_weights_and_drains_outlive_reload_and_restart(pair: Rig) -> None:
     pair.ctl(f"set server {A} state ready")
     pair.reload()
     assert pair.servers() == {A: (25, 0), B: (75, 0)}
+
+
+def test_an_engine_whose_port_is_declared_anew_is_asked_there_after_reload_and_start(
+    make: Make,
+) -> None:
+    """HAProxy takes a server's port from the saved state, whatever its configuration says."""
+    rig = make()
+    rig.ctl(f"set weight {A} 60", f"set weight {B} 40")
+    for begin in (rig.reload, rig.stop):
+        rig.upstreams = (upstream(free_port()),)
+        rig.write()
+        rig.engine(rig.upstreams[0].port, "anew")
+        begin()
+        if rig.haproxy is None:
+            assert rig.run("gateway-ctl", "align").returncode == 0  # as the unit does
+            rig.start()
+        rig.up()
+        assert rig.chat().json["engine"] == "anew"
+        assert rig.servers() == {A: (60, 0), B: (40, 0)}
+        rig.engines[rig.upstreams[0].port].kill()
+
+
+def test_a_reload_and_a_change_of_weights_wait_for_each_other(pair: Rig) -> None:
+    with Path(f"{pair.state}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for arguments in (("reload",), (f"set weight {A} 5",)):
+            with pytest.raises(subprocess.TimeoutExpired):
+                subprocess.run([pair.folder / "gateway-ctl", *arguments], check=False, timeout=2)
+    assert pair.servers()[A] == (100, 0)
 
 
 def test_a_state_of_other_servers_does_no_harm(pair: Rig) -> None:
