@@ -7,7 +7,6 @@ import subprocess
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from flightline.lab import places, state
 from tests.lab.hands import typed
@@ -28,6 +27,8 @@ class Fleet:
     addresses: dict[str, str]
     """On the network between the nodes."""
     key: str
+    name: str
+    """The key's name: `who` in the audit log."""
 
 
 @lru_cache(maxsize=1)
@@ -39,10 +40,12 @@ def serving_fleet() -> Fleet:
     _done("apply", INVENTORY, "--no-audit")
     known = {node.name: node for node in state.nodes()}
     authority = places.state() / "authority" / "root.pem"
+    name = f"load-{time.time_ns()}"
     return Fleet(
         {name: Gateway(known[name].gateway_port, authority) for name in NODES},
         {name: known[name].address for name in NODES},
-        new_key(f"load-{time.time_ns()}", "--requests-per-minute", "1000000"),
+        new_key(name, "--requests-per-minute", "1000000"),
+        name,
     )
 
 
@@ -109,8 +112,3 @@ def served_version(node: str) -> str:
 def _done(*arguments: str) -> None:
     done = typed("flightline", *arguments, nodes=ROAD)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-
-
-def scratch() -> Path:
-    """Return the lab's own folder."""
-    return places.state()

@@ -151,19 +151,27 @@ def test_a_node_with_its_certificate_reaches_the_engine_of_another(fleet: Fleet)
     assert as_root("trixie-1", f"curl -s {pki} {address}") == '{"status":"ok"}'
 
 
-def test_no_key_is_in_a_log_or_a_file_of_a_node(fleet: Fleet, gateway: Gateway) -> None:
-    """The key travels to the node on standard input: no command line carries it."""
+def test_neither_key_nor_prompt_is_in_a_log_or_a_file_of_a_node(fleet: Fleet) -> None:
     wrong = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
-    assert gateway.ask("POST", CHAT, wrong, body())[0] == 401
-    assert gateway.ask("POST", CHAT, fleet.key, body())[0] == 200
+    prompt = f"prompt {secrets.token_hex(8)}"
+    for node, gateway in fleet.gateways.items():
+        assert gateway.ask("POST", CHAT, wrong, body())[0] == 401
+        assert gateway.ask("POST", CHAT, fleet.key, body(words=prompt))[0] == 200
+        assert found(node, fleet.name), "the key's name is in the audit log: this search finds"
+        for secret in (fleet.key, wrong, prompt):
+            assert found(node, secret) == ""
+
+
+def found(node: str, text: str) -> str:
+    """Return where a node has a text; it travels on standard input, so no command line has it."""
     places = "/var/log /run/log /etc /run/flightline-gateway /var/lib/flightline /var/lib/docker"
-    for node in fleet.gateways:
-        for key in (fleet.key, wrong):
-            look = f"cat > /run/key <<'KEY'\n{key}\nKEY\n"
-            look += (
-                f"grep -rlFs -f /run/key {places}; journalctl -q --no-pager | grep -F -f /run/key"
-            )
-            assert as_root(node, f"{look}; rm /run/key") == ""
+    look = f"""umask 077; cat > /run/sought <<'TEXT'
+{text}
+TEXT
+grep -rlFs -f /run/sought {places}
+journalctl -q --no-pager | grep -F -f /run/sought
+rm /run/sought"""
+    return as_root(node, look)
 
 
 def secured(gateway: Gateway, context: ssl.SSLContext) -> ssl.SSLSocket:
