@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 
 from flightline import project
-from flightline.operations.bundle import File, Hook, Item
+from flightline.errors import NodeRefused
+from flightline.operations.bundle import File, Hook, Item, Merge
 from flightline.serving import keys, keys_map, layout
 from flightline.templates import render
 from roles.gateway.settings import GatewaySettings
@@ -14,11 +17,14 @@ PROGRAM = layout.GATEWAY_KEYS_LOAD
 PACKAGES = ("socat",)
 """What the program needs; the same name on every distribution."""
 
+_LINE = re.compile(r"^([0-9A-F]{64}) \w+\|([A-Za-z0-9._@-]+)\|", re.MULTILINE)
+
 
 def items(settings: GatewaySettings) -> tuple[Item, ...]:
     """Return the program and the map of the keys that are active now.
 
     A missing keys file is one without keys. Raises FlightlineError for one that cannot be used.
+    What the node has and the file never had stays: only `flightline key` takes a key away.
     """
     program = render(
         f"gateway{PROGRAM}.j2",
@@ -27,10 +33,29 @@ def items(settings: GatewaySettings) -> tuple[Item, ...]:
         unit=layout.GATEWAY_UNIT,
         end=keys_map.END,
     )
+    known = declared(settings)
     return (
         File(PROGRAM, program, mode="755", validate="sh -n {staged}"),
-        File(layout.GATEWAY_KEYS, keys_map.rendered(declared(settings), keys.now()), mode="600"),
+        Merge(layout.GATEWAY_KEYS, partial(merged, path(settings), known), mode="600"),
     )
+
+
+def merged(file: Path, known: tuple[keys.Key, ...], current: str | None) -> str:
+    """Return the map of the known keys.
+
+    Raises NodeRefused where the node honours a key that the file never had: it is another
+    operator's older copy, or not there, and nobody asked for those keys to be revoked.
+    """
+    hashes = {each.sha256 for each in known}
+    strange = sorted(name for sha256, name in _LINE.findall(current or "") if sha256 not in hashes)
+    if strange:
+        told = ", ".join(strange[:5]) + (f" and {len(strange) - 5} more" if strange[5:] else "")
+        raise NodeRefused(
+            f"clients use {told} here, which {file} does not have (GatewaySettings.keys_file)"
+            f"{'' if file.exists() else ', as it is not there'}; bring the newest one, or have "
+            "`flightline key push` revoke what it lacks."
+        )
+    return keys_map.rendered(known, keys.now())
 
 
 def hooks() -> tuple[Hook, ...]:

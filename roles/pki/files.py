@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flightline.operations.bundle import Absent, Directory, File, Hook, Item, Link
+from functools import partial
+
+from flightline.operations.bundle import Absent, Directory, File, Hook, Item, Link, Merge
 from flightline.serving.layout import (
     GATEWAY_CERTIFICATES_LOAD,
     GATEWAY_UNIT,
@@ -36,7 +38,7 @@ def items(settings: PkiSettings, node: str, address: str | None) -> tuple[Item, 
         Directory(PKI),
         Directory(wanted.AUTHORITIES, mode="700"),
         File(wanted.ROOT, wanted.gateway_root(settings)),
-        File(NODES_AUTHORITY, wanted.nodes_root(settings)),
+        Merge(NODES_AUTHORITY, partial(wanted.kept_root, settings, wanted.nodes_root(settings))),
         _acme_root(settings),
         File(wanted.CONF, _conf(settings, node, address), validate="sh -n {staged}"),
         _program(RENEW),

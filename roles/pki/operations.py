@@ -35,13 +35,14 @@ def pki_files(settings: PkiSettings, node: str, address: str | None) -> Generato
     + address: where other nodes reach it; None: nowhere
 
     Two remote commands when nothing differs, none when nothing is declared. The internal authority
-    is made on this computer at the first run, never by a plan.
+    is made on this computer at the first run, never by a plan, and never for a node that has one.
     """
     if not settings.enabled:
         host.noop(_DISABLED)
         return
     try:
         wanted.refuse_names(settings, node, address)
+        _refuse_second_authority(settings)
         if state.current_stage is StateStage.Execute:
             authority.ensure(wanted.folder(settings))
         items = _items(settings, node, address)
@@ -85,6 +86,20 @@ def node_certified(
         yield StringCommand(f"systemctl start {wanted.TIMER}")
     if not (unsigned or found.due or found.failed) and found.timer_runs:
         host.noop("the certificates are as declared")
+
+
+def _refuse_second_authority(settings: PkiSettings) -> None:
+    """Raise NodeRefused where the authority that this node has got certificates from is missing."""
+    place = wanted.folder(settings)
+    if authority.is_made(place):
+        return
+    found = host.get_fact(PkiState)
+    if found is not None and any(found.authorities.values()):
+        raise NodeRefused(
+            f"the node has certificates of an authority that is not in {place} "
+            "(PkiSettings.authority_folder); a new one would cut this node off from the others and "
+            "from its clients: restore the folder from its backup, or apply where it is."
+        )
 
 
 def _items(settings: PkiSettings, node: str, address: str | None) -> Sequence[Item] | None:

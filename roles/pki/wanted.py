@@ -5,11 +5,13 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from flightline import project
-from flightline.errors import NodeRefused
+from flightline.errors import FlightlineError, NodeRefused
 from flightline.serving import authority
 from flightline.serving.authority import Kind, is_address
-from flightline.serving.layout import PKI
+from flightline.serving.layout import NODES_AUTHORITY, PKI
 from flightline.serving.roots import certificates
 from roles.pki.settings import PkiSettings, name_problem
 
@@ -80,6 +82,35 @@ def gateway_root(settings: PkiSettings) -> str:
 def nodes_root(settings: PkiSettings) -> str:
     """Return the PEM certificates that nodes trust; raises FlightlineError without them."""
     return authority.trusted(folder(settings), "node")
+
+
+def kept_root(settings: PkiSettings, declared: str, current: str | None) -> str:
+    """Return the declared roots for a node that trusts the current ones.
+
+    Raises NodeRefused where none of these is declared any more: the node's peers would be cut off.
+    """
+    place = folder(settings) / f"{authority.ROOTS['node']}.pem"
+    trusted = _keys(current or "", NODES_AUTHORITY)
+    if trusted and not trusted & _keys(declared, place):
+        raise NodeRefused(
+            f"{NODES_AUTHORITY} on the node trusts other roots than {place} has "
+            "(PkiSettings.authority_folder), and gateway and engines of other nodes would be cut "
+            "off; restore that folder from its backup, append the old root while the new one "
+            "spreads (docs/pki.md), or remove the node's file to begin anew."
+        )
+    return declared
+
+
+def _keys(text: str, place: object) -> set[bytes]:
+    """The public keys of PEM certificates; none where there is no certificate."""
+    try:
+        found = certificates(text, place)
+    except FlightlineError:
+        return set()
+    return {
+        each.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        for each in found
+    }
 
 
 def site_root(path: str, field: str) -> str:

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flightline.operations.bundle import File
+from flightline.operations.bundle import File, Merge
 from flightline.serving import authority
 from flightline.serving.layout import PKI
 from roles.pki import files, wanted
@@ -51,6 +51,8 @@ class Node:
         self.programs.mkdir(parents=True, exist_ok=True)
         self.program("systemctl", _SYSTEMCTL.format(folder=self.folder))
         for item in files.items(self.settings, self.name, self.address):
+            if isinstance(item, Merge):
+                item = File(item.path, item.merge(None), item.mode)  # noqa: PLW2901
             if isinstance(item, File) and not item.path.endswith((".service", ".timer")):
                 path = self._place(item.path)
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flightline.operations.bundle import Absent, Directory, File, Item, Link
+from flightline.operations.bundle import Absent, Directory, File, Item, Link, Merge
 from roles.pki import files, wanted
 from roles.pki.settings import AcmeSettings, FilesSettings, PkiSettings
 from tests.machines.pki import FOLDER
@@ -44,8 +44,9 @@ def shown(name: str) -> str:
         match item:
             case File() if item.path.endswith(("pki-renew", "pki-authority")):
                 text = f"==> {item.path} {item.mode}, as in templates\n"
-            case File() if item.path.endswith(".pem"):
-                count = item.content.count("BEGIN CERTIFICATE")
+            case File() | Merge() if item.path.endswith(".pem"):
+                content = item.content if isinstance(item, File) else item.merge(None)
+                count = content.count("BEGIN CERTIFICATE")
                 text = f"==> {item.path} {item.mode}, {count} certificate\n"
             case File():
                 text = f"==> {item.path} {item.mode}\n{item.content}"

@@ -11,7 +11,7 @@ from pyinfra.context import ctx_host
 
 from flightline.errors import NodeRefused
 from flightline.facts.node import NodeFacts, parse_node
-from flightline.operations.bundle import File
+from flightline.operations.bundle import File, Merge
 from flightline.operations.packages import Installed
 from flightline.operations.refusal import Refusal
 from flightline.serving.upstreams import Upstream
@@ -163,6 +163,8 @@ def test_each_hook_runs_once() -> None:
 
 
 def test_configuration_and_keys_are_for_root_alone() -> None:
-    items = [each for each in files.items(SETTINGS, "n1", None, ()) if isinstance(each, File)]
+    items = [
+        each for each in files.items(SETTINGS, "n1", None, ()) if isinstance(each, File | Merge)
+    ]
     modes = {each.path.rpartition("/")[2]: each.mode for each in items}
     assert (modes["haproxy.cfg"], modes["keys.map"]) == ("600", "600")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flightline.errors import FlightlineError
-from flightline.operations.bundle import File
+from flightline.operations.bundle import File, Merge
 from flightline.serving import keys, layout
 from roles.gateway import keys as role_keys
 from roles.gateway.settings import GatewaySettings
@@ -24,14 +24,37 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def mapped() -> File:
+def mapped(current: str | None = None) -> File:
+    """Return the file that a node gets which has this one."""
     (found,) = (each for each in role_keys.items(SETTINGS) if each.path == layout.GATEWAY_KEYS)
-    assert isinstance(found, File)
-    return found
+    assert isinstance(found, Merge)
+    return File(found.path, found.merge(current), found.mode)
 
 
-def test_no_file_is_no_key() -> None:
+def test_no_file_is_no_key_on_a_node_without_keys() -> None:
     assert [line for line in mapped().content.splitlines() if not line.startswith("#")] == []
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_an_apply_with_an_older_keys_file_or_none_revokes_nobody(folder: Path, there: bool) -> None:
+    ann = keys.Key(name="ann", role="admin", sha256="A" * 64, created=keys.now())
+    ben = ann.model_copy(update={"name": "ben", "sha256": "B" * 64})
+    keys.write(folder / "keys.yaml", [ann, ben])
+    on_node = mapped().content
+    (folder / "keys.yaml").unlink()
+    if there:
+        keys.write(folder / "keys.yaml", [ann])
+    expected = "clients use ben here" if there else "clients use ann, ben here.*as it is not there"
+    with pytest.raises(FlightlineError, match=f"{expected}.*flightline key push"):
+        mapped(on_node)
+
+
+def test_a_revoked_key_goes_with_the_next_apply(folder: Path) -> None:
+    ann = keys.Key(name="ann", role="admin", sha256="A" * 64, created=keys.now())
+    keys.write(folder / "keys.yaml", [ann])
+    on_node = mapped().content
+    keys.write(folder / "keys.yaml", [ann.model_copy(update={"revoked": keys.now()})])
+    assert "A" * 64 not in mapped(on_node).content
 
 
 def test_active_keys_are_in_the_map_that_only_root_reads(folder: Path) -> None:

@@ -13,10 +13,11 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_host
 
+from flightline.errors import NodeRefused
 from flightline.operations.bundle.state import BundleState
 from flightline.operations.packages import Packages
 from flightline.serving import authority
-from roles.pki import facts, operations
+from roles.pki import facts, operations, wanted
 from roles.pki.facts import PkiState, parse_certificates
 from roles.pki.settings import PkiSettings
 from tests.pki.node import openssl
@@ -174,7 +175,31 @@ def test_a_first_apply_makes_the_authority(settings: PkiSettings) -> None:
     }
 
 
+@pytest.mark.parametrize("now", [StateStage.Prepare, StateStage.Execute])
+def test_an_operator_without_the_authority_makes_no_second_one(
+    settings: PkiSettings, request_pem: str, tmp_path: Path, stage: SimpleNamespace, now: StateStage
+) -> None:
+    stage.current_stage = now
+    elsewhere = settings.model_copy(update={"authority_folder": str(tmp_path / "elsewhere")})
+    (refusal,) = lay_down(Host(found(signed(elsewhere, request_pem))), settings)
+    assert "restore the folder from its backup" in str(refusal)
+    assert not Path(settings.authority_folder).exists()
+
+
+def test_a_node_keeps_the_root_that_its_peers_trust(settings: PkiSettings, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    for folder in (Path(settings.authority_folder), other):
+        authority.ensure(folder)
+    mine, old = wanted.nodes_root(settings), authority.trusted(other, "node")
+    for current in (None, "", "no certificate", mine, old + mine):
+        assert wanted.kept_root(settings, mine, current) == mine
+    assert wanted.kept_root(settings, mine + old, old) == mine + old
+    with pytest.raises(NodeRefused, match=r"trusts other roots.*restore that folder"):
+        wanted.kept_root(settings, mine, old)
+
+
 def test_two_questions_are_asked_about_files(settings: PkiSettings) -> None:
+    authority.ensure(Path(settings.authority_folder))
     host = Host(None)
     lay_down(host, settings)
     assert host.asked == [Packages, BundleState]
