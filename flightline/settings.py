@@ -11,14 +11,17 @@ import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, get_args
 
 import pydantic
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from flightline.errors import SettingsError
 
 T = TypeVar("T", bound="Settings")
+
+SHOWN_CHARACTERS = 200
+"""Of a wrong value, in a message."""
 
 
 class Settings(BaseModel):
@@ -33,7 +36,20 @@ class Settings(BaseModel):
         use_attribute_docstrings=True,
         validate_default=True,
         arbitrary_types_allowed=False,
+        allow_inf_nan=False,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_numbers_for_numbers(cls, values: Any) -> Any:
+        """Pydantic takes True for 1: `port=True` would be a port."""
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            if isinstance(value, bool) and name in cls.model_fields:
+                annotation = cls.model_fields[name].annotation
+                kinds = {annotation, *get_args(annotation)}
+                if kinds & {int, float} and bool not in kinds:
+                    raise ValueError(f"{name} is {value}, expected a number")
+        return values
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -89,15 +105,19 @@ def _problem(kind: type[Settings], item: dict[str, Any]) -> str:
     if item["type"] == "value_error":
         whole = f".{field}" if item["loc"] else ""  # a rule over several fields names them itself
         return f"{kind.__name__}{whole}: {item['ctx']['error']}".rstrip(".") + "."
+    if item["type"] == "missing":
+        return f"{kind.__name__}.{field} is missing. {_meaning(kind, item)}".strip()
+    said = item["msg"][:1].lower() + item["msg"][1:]  # and no pattern in lower case
     shown = _shown(field, item["input"])
-    return (
-        f"{kind.__name__}.{field} is {shown}: {item['msg'].lower()}. {_meaning(kind, item)}".strip()
-    )
+    return f"{kind.__name__}.{field} is {shown}: {said}. {_meaning(kind, item)}".strip()
 
 
 def _shown(field: str, value: Any) -> str:
     secret = not {"password", "secret", "token", "key"}.isdisjoint(re.split(r"[._]", field))
-    return "(hidden)" if secret else repr(value)
+    shown = repr(value)
+    if len(shown) > SHOWN_CHARACTERS:
+        shown = f"{shown[:SHOWN_CHARACTERS]}…"
+    return "(hidden)" if secret else shown
 
 
 def _meaning(kind: type[Settings], item: dict[str, Any]) -> str:

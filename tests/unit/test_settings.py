@@ -19,9 +19,32 @@ class RackSettings(Settings):
     """A secret."""
 
 
+class RoomSettings(Settings):
+    name: str
+    """What it is called."""
+
+    keys: int = 0
+    """How many there are."""
+
+    power_kw: float | None = Field(default=None, ge=0)
+    """Power in kW."""
+
+    locked: bool = False
+    """Whether its door is."""
+
+    label: str = Field(default="A1", pattern="^[A-Z][0-9]$")
+    """What is written on it."""
+
+
 def sentence(**values: object) -> str:
     with pytest.raises(SettingsError) as caught:
         RackSettings(**values)
+    return caught.value.message
+
+
+def refusal(**values: object) -> str:
+    with pytest.raises(SettingsError) as caught:
+        RoomSettings(**values)
     return caught.value.message
 
 
@@ -62,3 +85,30 @@ def test_the_door_checks_the_type() -> None:
 
 def test_settings_print_as_plain_data() -> None:
     assert RackSettings(height_units=2).to_json() == {"height_units": 2, "api_key": ""}
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_number_is_finite(value: float) -> None:
+    assert "RoomSettings.power_kw is" in refusal(name="a", power_kw=value)
+
+
+@pytest.mark.parametrize("field", ["keys", "power_kw"])
+def test_a_truth_value_is_no_number(field: str) -> None:
+    assert f"RoomSettings: {field} is True, expected a number." in refusal(
+        name="a", **{field: True}
+    )
+    assert RoomSettings(name="a", locked=True).locked
+
+
+def test_a_pattern_is_shown_as_it_is() -> None:
+    assert "pattern '^[A-Z][0-9]$'" in refusal(name="a", label="a1")
+
+
+def test_a_long_value_is_cut() -> None:
+    assert len(refusal(name="a", label="a" * 5000)) < 600
+
+
+def test_a_missing_field_is_called_missing_and_shows_no_other() -> None:
+    message = refusal(keys=77)
+    assert "RoomSettings.name is missing. What it is called." in message
+    assert "77" not in message
