@@ -11,6 +11,7 @@ import datetime
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import AwareDatetime, Field, field_serializer
+from pydantic import AwareDatetime, Field, field_serializer, field_validator
 
 from flightline.errors import FlightlineError
 from flightline.files import write_atomically
@@ -67,6 +68,13 @@ class Key(Settings):
     revoked: AwareDatetime | None = None
     """When it was revoked; None: it was not."""
 
+    @field_validator("name")
+    @classmethod
+    def _is_no_key(cls, value: str) -> str:
+        if re.search(PATTERN, value):
+            raise ValueError("it is a key itself; revoke that one, and name whose key it is")
+        return value
+
     @field_serializer("created", "expires", "revoked")
     def _moment(self, value: datetime.datetime | None) -> str | None:
         return None if value is None else _written(value)
@@ -104,7 +112,7 @@ def loads(text: str, path: str) -> tuple[Key, ...]:
     """
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
         raise FlightlineError(f"{path}:{line}: is not YAML; {_RESTORE}.") from None
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
@@ -127,7 +135,8 @@ def _entry(entry: Any, number: int, path: str) -> Key:
     try:
         key = Key(**entry)
     except FlightlineError as error:
-        said = error.message.partition(": ")[2].rstrip(". ")
+        # A key that someone pasted into the file is shown to nobody.
+        said = re.sub(PATTERN, "(hidden)", error.message.partition(": ")[2].rstrip(". "))
         raise FlightlineError(f"{path}: entry {number}: {said}; {_RESTORE}.") from None
     if key.expires is not None and key.expires <= key.created:
         raise FlightlineError(f"{path}: entry {number}: expires before it was created.")

@@ -193,3 +193,30 @@ def test_a_key_that_expired_meanwhile_is_no_difference() -> None:
     soon = key("soon", expires=NOW + datetime.timedelta(hours=1))
     later = NOW + datetime.timedelta(hours=2)
     assert keys_map.differences([soon], keys_map.entries([soon], NOW), later) == ()
+
+
+SECRET = keys.new_key()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "a", "sha256": SECRET},
+        {"name": "a", "sha256": HASH, "key": SECRET},
+        {"name": "a", "key": SECRET},
+        {"name": SECRET, "sha256": HASH},
+        {"name": [SECRET], "sha256": HASH},
+    ],
+)
+def test_a_key_that_was_pasted_into_the_file_is_not_shown(fields: dict[str, object]) -> None:
+    entry = {"role": "admin", "created": "2026-11-21T12:00:00Z", **fields}
+    with pytest.raises(FlightlineError) as caught:
+        keys.loads(yaml.safe_dump({"schema": keys.SCHEMA, "keys": [entry]}), "keys.yaml")
+    assert "entry 1" in caught.value.message
+    assert SECRET not in caught.value.message
+    assert SECRET.removeprefix("fl-") not in caught.value.message
+
+
+def test_a_file_nested_without_end_is_refused() -> None:
+    with pytest.raises(FlightlineError, match="is not YAML"):
+        keys.loads("[" * 5000, "keys.yaml")
