@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import click
 from rich.console import Console
@@ -50,7 +51,9 @@ excuses nothing is warned about.
 def command(form: str, roles: tuple[str, ...]) -> None:
     """List every check: id, claim, severity, phase, role, remedy, and the fault that proves it."""
     project.enter()
-    rows = [_row(each) for each in select(Selection(roles=roles, phase=None))]
+    chosen = select(Selection(roles=roles, phase=None))
+    known = {role: faults(role) for role in {each.role for each in chosen}}
+    rows = [_row(each, known[each.role].get(each.id, {})) for each in chosen]
     if form == "json":
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     elif form == "markdown":
@@ -59,7 +62,7 @@ def command(form: str, roles: tuple[str, ...]) -> None:
         _table(rows)
 
 
-def _row(check: Check) -> Row:
+def _row(check: Check, fault: Mapping[str, Any]) -> Row:
     return {
         "id": check.id,
         "claim": check.claim,
@@ -67,7 +70,7 @@ def _row(check: Check) -> Row:
         "phase": check.phase.value,
         "role": check.role,
         "remedy": check.remedy,
-        "fault": str(faults(check.role).get(check.id, {}).get("fault", "")),
+        "fault": str(fault.get("fault", "")),
     }
 
 
