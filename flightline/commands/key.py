@@ -13,7 +13,7 @@ from typing import Any, get_args
 import click
 
 from flightline.commands import key_table
-from flightline.converge.session import Session, opened
+from flightline.converge.session import Session, connect, opened
 from flightline.errors import FlightlineError
 from flightline.serving import key_push, keys
 from flightline.serving.key_push import Gateways
@@ -54,6 +54,9 @@ def add(inventory: str, output: Path | None, keys_file: str | None, **fields: An
     output = None if output is None else output.absolute()
     session, gateways = _gateways(inventory)
     path = gateways.file(keys_file)
+    if not path.exists():
+        _refuse_forgotten(inventory, gateways.by_file[path], path)
+        session, gateways = _gateways(inventory)
     secret = keys.new_key()
     made = _made(secret, fields)
     with keys.locked(path):  # until the gateways have it: none may get an older state after it
@@ -151,6 +154,18 @@ def _end_of(day: str) -> datetime.datetime:
     if end <= keys.now():
         raise FlightlineError(f"--expires is {day}, which is over; name a day to come.")
     return end
+
+
+def _refuse_forgotten(inventory: str, nodes: Sequence[str], path: Path) -> None:
+    """A first key is not sent to gateways that have others: it would revoke all of them."""
+    with connect(inventory, nodes) as session:
+        honoured, _ = key_push.live(session)
+    for node, lines in honoured.items():
+        if lines:
+            raise FlightlineError(
+                f"{path} is not there, and {node} honours {len(lines)} keys, which a new file "
+                "would revoke; put the newest keys file there, such as your version control's."
+            )
 
 
 def _refuse_taken(known: Sequence[Key], name: str, path: Path) -> None:

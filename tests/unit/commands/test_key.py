@@ -104,7 +104,9 @@ def gateways(
 
 def declare(project: Path, group: str, **values: object) -> None:
     text = (
-        "from group_data.all import gateway as declared\ngateway = declared.model_copy(update={})"
+        "from group_data.all import gateway as declared, pki as certified\n"
+        "gateway = declared.model_copy(update={})\n"
+        "pki = certified.model_copy(update=dict(enabled=True))"
     )
     (project / "group_data" / f"{group}.py").write_text(text.format(values) + "\n")
 
@@ -148,6 +150,16 @@ def test_a_revoked_key_is_refused_at_once_on_a_connection_that_stays(
     assert gateways[1].answer(other).startswith("200 admin|bob")
     again = typed(project, f"flightline key revoke {TWO} --name alice")
     assert again.returncode == 0, again.stderr
+
+
+def test_a_lost_keys_file_revokes_nobody(project: Path, gateways: list[Gateway]) -> None:
+    key = typed(project, ADD).stdout.strip()
+    (project / "keys.yaml").unlink()
+    done = typed(project, ADD.replace("alice", "bob"))
+    assert done.returncode == 2
+    assert "keys.yaml is not there, and gw-1 honours 1 keys" in done.stderr
+    assert not (project / "keys.yaml").exists()
+    assert [each.answer(key)[:3] for each in gateways] == ["200"] * 2
 
 
 def test_a_gateway_out_of_reach_is_named_with_what_to_run(
