@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from flightline.errors import FlightlineError
+
 EVERY_MILLISECONDS = 500
 COMMAND = (
     "command -v nvidia-smi >/dev/null || exit 3; LC_ALL=C timeout {seconds:.0f} nvidia-smi "
@@ -62,4 +64,8 @@ def total(nodes: dict[str, float | None]) -> float | None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(measured(sys.argv[1], float(sys.argv[2]))) + "\n")
+    try:
+        told = measured(sys.argv[1], float(sys.argv[2]))
+    except FlightlineError as error:
+        sys.exit(f"Error: {error.message}")
+    sys.stdout.write(json.dumps(told) + "\n")

@@ -53,6 +53,7 @@ def command(
     plan = _plan(url, options)
     key = None if key_file is None else key_of(key_file)
     _require_authorities(ca)
+    _require_file_to_be("--plot", options["picture"])
     with _drawing(inventory, plan.seconds) as drawn:
         answers = asyncio.run(load.run(plan, key, ca))
     if not answers:
@@ -60,9 +61,10 @@ def command(
     found = figures(answers)
     if drawn:
         found = replace(found, joules=_joules(drawn[0], found.seconds))
+    _show(found, plan, options["form"])  # before what can still fail: a run takes minutes
     if options["picture"] is not None:
         write_atomically(options["picture"], plot.svg(answers, f"{plan.model} at {url}").decode())
-    _show(found, plan, options["form"])
+    _refuse_unmeasured(found, plan, None if drawn else inventory)
     sys.exit(0 if not found.failed else 1)
 
 
@@ -109,7 +111,28 @@ def _base(url: str) -> str:
         raise FlightlineError(f"{url} is not a URL ({error}).") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise FlightlineError(f"{url} is not a URL of a gateway, such as https://gpu-01:8443.")
+    if parsed.userinfo:
+        raise FlightlineError(
+            f"the URL of {parsed.host} has a user and a password in it, which the report would "
+            "show; leave them out, and name a file with an API key by --key-file."
+        )
     return str(parsed).rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
+
+
+def _refuse_unmeasured(found: Figures, plan: load.Plan, unread: str | None) -> None:
+    """A gateway that nobody reached was not measured, and neither was power that nobody read."""
+    if found.failed == found.requests and all(each.startswith("Connect") for each in found.errors):
+        raise FlightlineError(
+            f"no request could be sent to {plan.url}; check its host and port, and --ca where the "
+            "authority is the site's own."
+        )
+    if unread is not None:
+        raise FlightlineError(f"the power of {unread} could not be read; its message is above.")
+
+
+def _require_file_to_be(option: str, path: Path | None) -> None:
+    if path is not None and path.is_dir():
+        raise FlightlineError(f"{option} {path} is a folder; name a file in it.")
 
 
 def _require_readable(option: str, path: Path) -> None:
@@ -131,7 +154,10 @@ def _require_authorities(ca: Path | None) -> None:
 
 @contextlib.contextmanager
 def _drawing(inventory: str | None, seconds: float) -> Any:
-    """Read the power in a process of its own while the body runs; yields a list with its answer."""
+    """Read the power in a process of its own while the body runs; yields a list with its answer.
+
+    The list stays empty where it could not be read; the process said why.
+    """
     told: list[dict[str, float | None]] = []
     if inventory is None:
         yield told
@@ -144,9 +170,8 @@ def _drawing(inventory: str | None, seconds: float) -> Any:
             process.terminate()
             raise
         said, _ = process.communicate()
-    if process.returncode:
-        raise FlightlineError(f"the power of {inventory} could not be read; its message is above.")
-    told.append(json.loads(said)["watts"])
+    if not process.returncode:
+        told.append(json.loads(said)["watts"])
 
 
 def _joules(nodes: dict[str, float | None], seconds: float) -> float | None:

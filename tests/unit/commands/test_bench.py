@@ -63,6 +63,8 @@ def test_requests_that_fail_end_with_1_and_say_why() -> None:
         (["https://x", "--key-file", "/nowhere"], "--key-file /nowhere: No such file"),
         (["https://x", "--ca", "/nowhere"], "--ca /nowhere: No such file"),
         (["https://x", "--clients", "0"], "--clients"),
+        (["https://x", "--plot", "/"], "--plot / is a folder; name a file in it."),
+        (["http://127.0.0.1:9", "--requests", "2"], "no request could be sent to http://127.0.0.1"),
     ],
 )
 def test_wrong_input_is_one_sentence(arguments: list[str], said: str) -> None:
@@ -87,3 +89,24 @@ def test_authorities_that_are_none_are_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(command, ["https://x", "--model", "m", "--ca", str(path)])
     assert done.exit_code == 2
     assert "holds no certificate" in done.output
+
+
+def test_a_password_in_the_url_is_refused_and_not_shown() -> None:
+    done = CliRunner().invoke(command, ["https://ward:hunter2@gpu-01", "--model", "m"])
+    assert done.exit_code == 2
+    assert "user and a password" in done.output
+    assert "hunter2" not in done.output
+
+
+def test_figures_are_told_although_power_could_not_be_read(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with engine() as (url, _):
+        options = ["--model", "good", *FAST, "--duration", "5", "--inventory", "nowhere.py"]
+        done = CliRunner().invoke(command, [url, *options])
+    assert done.exit_code == 2
+    assert "4 requests in" in done.output
+    assert "the power of nowhere.py could not be read" in done.output
+    told = capfd.readouterr().err
+    assert "Error: there is no inventory nowhere.py" in told
+    assert "Traceback" not in told
