@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import signal
 import sys
@@ -30,6 +31,8 @@ from flightline.serving.switch.steps import Mode
 from flightline.serving.switch.targets import Targets, targets
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
+HOURS_MAX = 168
+"""Of a time that is asked for: a week, as of a fetch; more is a typing mistake."""
 VERBS = ("to", "resume", "undo", "rollback", "retire")
 
 
@@ -45,7 +48,23 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic when i
         found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", str(value))
         if found is None:
             self.fail(f"{value} is no time; write 90, 90s, 5m or 1h.", param, ctx)
-        return float(found[1]) * _UNITS[found[2] or "s"]
+        seconds = float(found[1]) * _UNITS[found[2] or "s"]
+        if seconds > HOURS_MAX * 3600:
+            self.fail(f"{value} is longer than {HOURS_MAX}h, the longest taken.", param, ctx)
+        return seconds
+
+
+class Bound(click.FloatRange):
+    """A number of a range; nan is none, and a gate that compares with it never fails."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
 
 
 class Percents(click.ParamType):  # type: ignore[type-arg]
@@ -58,7 +77,7 @@ class Percents(click.ParamType):  # type: ignore[type-arg]
     ) -> tuple[int, ...]:
         """Return the percents; they rise, and end at 100."""
         texts = [each.strip().removesuffix("%") for each in str(value).split(",")]
-        if not all(each.isdigit() for each in texts):
+        if not all(re.fullmatch("[0-9]{1,9}", each) for each in texts):
             self.fail(f"{value} is no list of percents; write 10,50,100.", param, ctx)
         percents = tuple(int(each) for each in texts)
         steps.refuse_canary(percents)
@@ -85,9 +104,9 @@ class Percents(click.ParamType):  # type: ignore[type-arg]
 @click.option("--node-by-node", is_flag=True, help="Stop the old before the new starts, in turn.")
 @click.option("--standby/--no-standby", default=True, show_default=True,
               help="Keep the version before running, for --rollback.")  # fmt: skip
-@click.option("--errors-over", type=click.FloatRange(0, 100), default=1.0, show_default=True,
+@click.option("--errors-over", type=Bound(0, 100), default=1.0, show_default=True,
               help="Percent of errors that the new version may add to the old's.")  # fmt: skip
-@click.option("--ttft-ratio", type=click.FloatRange(1), default=1.5, show_default=True,
+@click.option("--ttft-ratio", type=Bound(1), default=1.5, show_default=True,
               help="Highest time to first token, as a multiple of the old version's.")  # fmt: skip
 @click.option("--minimum-requests", type=click.IntRange(1), default=50, show_default=True,
               help="With fewer at a step, golden prompts decide instead of errors.")  # fmt: skip
