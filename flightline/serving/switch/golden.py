@@ -10,13 +10,15 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import yaml
 from pydantic import Field, model_validator
 
-from flightline.errors import FlightlineError
+from flightline.errors import FlightlineError, SettingsError
 from flightline.settings import Settings
+
+T = TypeVar("T", bound=Settings)
 
 
 class Prompt(Settings):
@@ -78,15 +80,23 @@ def load(path: Path) -> Prompts:
         read = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FlightlineError(f"{path}: cannot be read ({error.strerror}).") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise FlightlineError(f"{path}: is not YAML ({' '.join(str(error).split())}).") from None
     if not isinstance(read, dict) or not isinstance(read.get("prompts"), list):
         raise FlightlineError(f"{path}: has no list `prompts`; see docs/switching.md for one.")
+    asked = enumerate(read.pop("prompts"), start=1)
+    prompts = tuple(_made(Prompt, each, f"{path}: prompt {number}") for number, each in asked)
+    return _made(Prompts, {"prompts": prompts, **read}, str(path))
+
+
+def _made(kind: type[T], entry: object, place: str) -> T:
     try:
-        prompts = tuple(Prompt(**_mapping(each)) for each in read.pop("prompts"))
-        return Prompts(prompts=prompts, **read)
-    except (FlightlineError, TypeError) as error:
-        raise FlightlineError(f"{path}: {getattr(error, 'message', error)}") from None
+        return kind(**_mapping(entry))
+    except SettingsError as error:  # it begins with a place in this program
+        said = error.message.partition(": ")[2].replace("a valid tuple", "a list")
+        raise FlightlineError(f"{place}: {said}") from None
+    except FlightlineError as error:
+        raise FlightlineError(f"{place}: {error.message}") from None
 
 
 def _mapping(entry: object) -> dict[str, Any]:

@@ -75,6 +75,13 @@ def test_a_file_of_prompts_is_read(tmp_path: Path) -> None:
         ("prompts:\n- {prompt: x, matches: ['(']}", "no regular expression"),
         ("prompts:\n- {prompt: x}\nother: 1", "no field other"),
         ("a: [", "is not YAML"),
+        ("[" * 5000, "is not YAML"),
+        (
+            "prompts:\n- prompt: x\n- {prompt: x, max_tokens: 0}",
+            "yaml: prompt 2: Prompt.max_tokens",
+        ),
+        ("prompts:\n- {prompt: x, contains: 5}", "input should be a list"),
+        ("prompts:\n- {prompt: x}\n5: 1", "no field 5"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
@@ -83,6 +90,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, said: str) -
     with pytest.raises(FlightlineError, match=r"golden\.yaml") as error:
         golden.load(path)
     assert said in error.value.message
+    assert "golden.py" not in error.value.message
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
