@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
 
 from flightline.errors import FlightlineError
-from flightline.serving.manifest import Manifest
+from flightline.serving.manifest import Manifest, refuse_names
 from flightline.serving.publish import Published, measured, readable
 from flightline.serving.publish_local import publish_local
 from flightline.serving.publish_remote import publish_oci, publish_rclone
+
+ADDRESS = r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~%=@,+-]+)*/?"
+"""What ModelVersion.source takes, less the model and the version."""
 
 
 @click.command("publish")
@@ -40,10 +44,48 @@ def command(folder: Path, destination: str, served_as: str | None, form: str, **
     REPOSITORY:VERSION. Publishing the same files again changes nothing. Exit codes: 0 published;
     1 DEST has other files under this version; 2 bad usage, bad input, or it could not be written.
     """
-    if served_as and (destination.startswith(("rclone:", "oci://"))):
-        raise FlightlineError("--served-as is for a DEST that is a folder; leave it out.")
+    refuse_names(of["name"], of["version"])  # before hours of hashing
+    _refuse_destination(folder, destination)
+    _refuse_address(destination, served_as)
     done = _published(folder, measured(folder, of["name"], of["version"]), destination, served_as)
     click.echo(_json(done) if form == "json" else _text(done))
+
+
+def _refuse_destination(folder: Path, destination: str) -> None:
+    """A DEST that is mistyped would be a new folder somewhere on this computer."""
+    if destination.startswith("rclone:"):
+        remote, colon, path = destination.removeprefix("rclone:").partition(":")
+        if not (remote and colon and path.strip("/")):
+            raise FlightlineError(
+                f"--to is {destination}, expected rclone:REMOTE:PATH, with a REMOTE of "
+                "`rclone listremotes`."
+            )
+    elif destination.startswith("oci://"):
+        if not re.fullmatch("[^/]+(/[^/]+)+", destination.removeprefix("oci://").rstrip("/")):
+            raise FlightlineError(f"--to is {destination}, expected oci://REGISTRY/REPOSITORY.")
+    elif not destination or re.match("[A-Za-z0-9]+://", destination):
+        raise FlightlineError(
+            f"--to is {destination!r}, expected a folder, rclone:REMOTE:PATH or "
+            "oci://REGISTRY/REPOSITORY; a web server is no place to write to."
+        )
+    elif Path(destination).resolve().is_relative_to(folder.resolve()):
+        raise FlightlineError(
+            f"--to is {destination}, inside {folder}, which would then hold the copy as well; "
+            "name a folder elsewhere."
+        )
+
+
+def _refuse_address(destination: str, served_as: str | None) -> None:
+    if served_as is None:
+        return
+    if destination.startswith(("rclone:", "oci://")):
+        raise FlightlineError("--served-as is for a DEST that is a folder; leave it out.")
+    if not re.fullmatch(ADDRESS, served_as):
+        shown = "(hidden)" if "@" in served_as else served_as
+        raise FlightlineError(
+            f"--served-as is {shown}, expected https://HOST/PATH without user, password and "
+            "query; credentials are files on the nodes (ModelsSettings.netrc_file)."
+        )
 
 
 def _published(folder: Path, found: Manifest, destination: str, served_as: str | None) -> Published:

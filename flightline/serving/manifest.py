@@ -89,6 +89,13 @@ def manifest(name: str, version: str, files: Iterable[Entry]) -> Manifest:
     return found
 
 
+def refuse_names(name: str, version: str) -> None:
+    """Raise FlightlineError, naming what is wrong, for a name or version that none may have."""
+    problem = next(_name_problems(Manifest(name, version, ())), None)
+    if problem:
+        raise FlightlineError(f"{problem}; choose another.")
+
+
 def path_problem(path: str) -> str | None:
     """Say what is wrong with a file's path, or None."""
     if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
