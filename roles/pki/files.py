@@ -22,6 +22,8 @@ _SYSTEMD = "/etc/systemd/system"
 SERVICE = f"{_SYSTEMD}/{wanted.SERVICE}"
 TIMER = f"{_SYSTEMD}/{wanted.TIMER}"
 WANTS = f"{_SYSTEMD}/timers.target.wants/{wanted.TIMER}"
+BOOT = f"{_SYSTEMD}/multi-user.target.wants/{wanted.SERVICE}"
+"""The timer alone may fire ten minutes after a boot."""
 
 _RESTART_TIMER = (
     f"systemctl daemon-reload && systemctl try-restart {wanted.TIMER}"  # a changed calendar
@@ -46,13 +48,14 @@ def items(settings: PkiSettings, node: str, address: str | None) -> tuple[Item, 
         File(SERVICE, render(f"pki{SERVICE}.j2", needs_network=settings.source == "acme")),
         File(TIMER, render(f"pki{TIMER}.j2")),
         Link(WANTS, TIMER),
+        Link(BOOT, SERVICE),
     )
 
 
 def hooks() -> tuple[Hook, ...]:
     """Return what runs after the moves; new certificates are made afterwards."""
     return (
-        Hook(_RESTART_TIMER, (SERVICE, TIMER, WANTS)),
+        Hook(_RESTART_TIMER, (SERVICE, TIMER, WANTS, BOOT)),
         Hook(_HAND_OVER, (NODES_AUTHORITY,)),
     )
 

@@ -94,6 +94,16 @@ def test_the_running_gateway_is_handed_new_certificates(node: Node) -> None:
     assert (node.folder / "handed").read_text() == (node.etc / "gateway.pem").read_text()
 
 
+def test_a_gateway_that_is_starting_is_handed_them_when_it_runs(node: Node) -> None:
+    """It may have read the old certificates, and nothing is due again for days."""
+    node.loader.write_text(f"#!/bin/sh\ncat {node.etc}/gateway.pem >{node.folder}/handed\n")
+    node.loader.chmod(0o755)
+    node.program("systemctl", "#!/bin/sh\n[ $1 != -q ] && echo activating\n")
+    node.program("sleep", f"#!/bin/sh\nprintf '#!/bin/sh\\n' >{node.programs}/systemctl\n")
+    node.run("pki-renew", "--now")
+    assert (node.folder / "handed").read_text() == (node.etc / "gateway.pem").read_text()
+
+
 def test_a_gateway_that_refuses_is_told_of_and_tried_again(node: Node) -> None:
     node.loader.write_text("#!/bin/sh\necho 'no such certificate' >&2; exit 1\n")
     node.loader.chmod(0o755)
