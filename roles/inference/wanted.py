@@ -126,7 +126,7 @@ def refuse_harm(settings: InferenceSettings, wanted: Wanted, serving: Serving) -
         raise NodeRefused(
             f"{slot.name} runs with other arguments than declared, and a restart takes it away "
             "until it has loaded (InferenceSettings.restart_allowed is False); set it True when "
-            "that may be, or serve by another node meanwhile."
+            "that may be, and apply to one node after the other (--limit) where others serve on."
         )
     for name in (each for each in todo.stop if serving.is_up(each)):
         raise NodeRefused(
