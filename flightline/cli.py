@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 
@@ -54,10 +56,20 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; a person never sees a traceback for bad input."""
+    _refuse_closed_output()
     try:
         sys.exit(cli())
     except (OSError, subprocess.CalledProcessError) as error:
         sys.stderr.write(f"Error: {_told(error)}\n")
+        sys.exit(2)
+
+
+def _refuse_closed_output() -> None:
+    """Python has None for a stream that was closed (`>&-`), which libraries take for a file."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open until the end
+    if sys.stdout is None:
+        sys.stderr.write("Error: standard output is closed; use `>/dev/null` for no output.\n")
         sys.exit(2)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any, get_args
 import click
 
 from flightline.commands import key_table
+from flightline.commands.key_handover import handed_over
 from flightline.converge.session import Session, connect, opened
 from flightline.errors import FlightlineError
 from flightline.serving import key_push, keys
@@ -63,11 +63,11 @@ def add(inventory: str, output: Path | None, keys_file: str | None, **fields: An
         known = _known(path, must_exist=False)
         _refuse_taken(known, made.name, path)
         kept = (*known, made)
-        with _handed_over(output, secret):
+        with handed_over(output, secret):
             _write(path, kept)
-        if output is None:
-            click.echo(secret)
-        click.echo(f"{made.name}: stored in {path}; the key is not kept, so keep it now.", err=True)
+        where = "the key is kept nowhere else, so keep it now"
+        told = where if output is None else f"the key is in {output}"
+        click.echo(f"{made.name}: stored in {path}; {told}.", err=True)
         _push(session, gateways, {path: kept}, "does not honour the new key yet")
 
 
@@ -183,27 +183,6 @@ def _found(known: Sequence[Key], name: str, path: Path) -> Key:
             return key
     names = ", ".join(sorted(key.name for key in known)) or "none"
     raise FlightlineError(f"{path} has no key named {name}; the names are: {names}.")
-
-
-@contextmanager
-def _handed_over(output: Path | None, secret: str) -> Iterator[None]:
-    """The key is in the file asked for before anything is stored, and goes if that fails."""
-    if output is None:
-        yield
-        return
-    try:
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(f"{secret}\n")
-    except OSError as error:
-        raise FlightlineError(
-            f"{output}: cannot be written ({error.strerror}); name a new file."
-        ) from None
-    try:
-        yield
-    except BaseException:
-        output.unlink(missing_ok=True)
-        raise
 
 
 def _write(path: Path, listed: Sequence[Key]) -> None:

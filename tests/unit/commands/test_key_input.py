@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from flightline.serving import keys
 from tests.unit.commands.test_key import ADD, TWO, declare
-from tests.unit.test_bad_input import project, typed
+from tests.unit.test_bad_input import BIN, project, typed
 
 __all__ = ["project"]
 
@@ -78,3 +80,19 @@ def test_a_broken_keys_file_stops_a_plan_before_any_node_is_asked(declared: Path
     done = typed(declared, f"flightline plan {TWO}")
     assert done.returncode == 2
     assert "keys.yaml: its schema is not flightline.keys/1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"), [(">/dev/full", "No space left"), (">&-", "is closed")]
+)
+def test_a_key_that_nobody_was_shown_is_not_stored(declared: Path, ending: str, said: str) -> None:
+    before = (declared / "keys.yaml").read_bytes()
+    line = f"{BIN}/{ADD.replace('alice', 'bob')} {ending}"
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=declared, capture_output=True, text=True, check=False,
+        env={**os.environ, "FLIGHTLINE_PROJECT": str(declared)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (declared / "keys.yaml").read_bytes() == before
