@@ -40,7 +40,7 @@ def command(
     for note in declared_notes(session.chosen):
         click.echo(f"note: {note}", err=True)
     if settings_only:
-        click.echo(f"The settings of {len(session.chosen)} nodes are valid.")
+        click.echo(f"The settings of {_nodes(len(session.chosen))} are valid.")
         return
     try:
         session.open()
@@ -82,8 +82,11 @@ def _verdict(plans: list[NodePlan]) -> str:
     if bad:
         return f"Refused: an apply would not go ahead on {', '.join(bad)}."
     changes = sum(len(each.changes) for each in plans)
-    nodes = f"{len(plans)} node{'s' * (len(plans) != 1)}"
-    return f"Valid: {nodes}, {_count(changes)} would change something."
+    return f"Valid: {_nodes(len(plans))}, {_count(changes)} would change something."
+
+
+def _nodes(number: int) -> str:
+    return f"{number} node{'s' * (number != 1)}"
 
 
 def _count(number: int) -> str:

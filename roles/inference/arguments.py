@@ -88,9 +88,10 @@ def _carries(option: str, short: str) -> bool:
 
 
 def _told(argument: str, option: str, field: str) -> str:
+    given = argument.partition("=")[0]  # a value may be a key
     if field:
-        return f"extra_arguments has {argument}; {option} is set by {field}, so set that instead"
+        return f"extra_arguments has {given}; {option} is set by {field}, so set that instead"
     return (
-        f"extra_arguments has {argument}; {option} is not to be set: the engine stays on loopback "
+        f"extra_arguments has {given}; {option} is not to be set: the engine stays on loopback "
         "without a key of its own, and the gateway is what clients reach"
     )

@@ -134,7 +134,7 @@ class EngineSettings(Settings):
     drain_seconds: int = Field(default=120, ge=0, le=3600)
     """How long a stop waits for answers under way before it cuts them."""
 
-    config_file: str | None = None
+    config_file: str | None = Field(default=None, min_length=1)
     """The model's config.json on this computer, for sizing. None: its fit is not judged."""
 
     @model_validator(mode="after")
@@ -208,7 +208,7 @@ class InferenceSettings(Settings):
         """Return what is unwise: legacy engines."""
         del today
         return tuple(
-            f"InferenceSettings: {each.name} runs {each.engine}, which is legacy: "
+            f"{each.name} runs {each.engine}, which is legacy: "
             f"{each.kind.legacy}; plan its move to vllm or sglang."
             for each in self.engines
             if each.kind.legacy

@@ -199,10 +199,7 @@ class ModelsSettings(Settings):
         ]
         if not plain or not (self.netrc_file or self.header_file):
             return ()
-        return (
-            f"ModelsSettings: credentials go over plain http for {', '.join(plain)}; "
-            "use an https mirror.",
-        )
+        return (f"credentials go over plain http for {', '.join(plain)}; use an https mirror.",)
 
     @property
     def schemes(self) -> frozenset[str]:

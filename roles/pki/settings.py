@@ -27,7 +27,7 @@ class AcmeSettings(Settings):
     server_url: str = Field(pattern=r"^https://[A-Za-z0-9.:\[\]/_-]+$")
     """Address of the authority's directory, such as "https://ca.example.org/acme/acme/directory"."""
 
-    server_root_file: str | None = None
+    server_root_file: str | None = Field(default=None, min_length=1)
     """PEM certificates, in the project, that the authority's own HTTPS is trusted by. None: those
     of `root_file`, as with step-ca."""
 
@@ -76,7 +76,7 @@ class PkiSettings(Settings):
     """Host names and addresses of the gateway's certificate; {node} is the inventory's name. One
     to 100, lower case, no wildcards: the node's authority could then sign for other nodes."""
 
-    authority_folder: str = "authority"
+    authority_folder: str = Field(default="authority", pattern=r"^[^\s]+$")
     """Folder of the internal authority, on the operator's computer; relative to the project's. Its
     keys sign authorities for each node, which can sign for that node's names alone. Made at the
     first apply; back it up."""

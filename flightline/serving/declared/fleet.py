@@ -9,7 +9,12 @@ from flightline.serving.declared.node import Declared, Node
 
 def problems(nodes: Sequence[Node], everyone: Sequence[Node]) -> tuple[str, ...]:
     """Return why these nodes cannot serve together with all others."""
-    return (*_names(everyone), *_doors(nodes, everyone), *_spanning(nodes, everyone))
+    return (
+        *_names(everyone),
+        *_doors(nodes, everyone),
+        *_peers(nodes, everyone),
+        *_spanning(nodes, everyone),
+    )
 
 
 def warnings(nodes: Sequence[Node], everyone: Sequence[Node]) -> tuple[str, ...]:
@@ -56,6 +61,18 @@ def _doors(nodes: Sequence[Node], everyone: Sequence[Node]) -> Iterator[str]:
                 f"{node.name}: the gateway on {gateways[0]} must reach its engines, which listen "
                 "on loopback alone; declare GatewaySettings(enabled=True, public=False) for it"
             )
+
+
+def _peers(nodes: Sequence[Node], everyone: Sequence[Node]) -> Iterator[str]:
+    """A mistyped name would shut a gateway out of the node's engines."""
+    gateways = [node.name for node in everyone if node.is_gateway]
+    for node in nodes:
+        for name in node.peers:
+            if name not in gateways:
+                yield (
+                    f"{node.name}: GatewaySettings.peers names {name}, which is no gateway of the "
+                    f"inventory; the gateways are {', '.join(gateways)}"
+                )
 
 
 def _spanning(nodes: Sequence[Node], everyone: Sequence[Node]) -> Iterator[str]:

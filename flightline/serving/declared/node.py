@@ -38,6 +38,8 @@ class Node:
     """Whether it has a gateway at all, if only with doors for other gateways."""
     is_public: bool
     """Whether clients enter here."""
+    peers: Sequence[str]
+    """Nodes whose gateways may reach its engines; empty: all."""
     gateway_ports: tuple[tuple[str, int], ...]
     has_certificates: bool
     gpu_model: str | None
@@ -65,6 +67,7 @@ def node_of(host: Any) -> Node:
         models_store=getattr(models, "store", None),
         is_gateway=is_gateway,
         is_public=is_gateway and bool(getattr(gateway, "public", True)),
+        peers=tuple(getattr(gateway, "peers", ())) if is_gateway else (),
         gateway_ports=tuple((name, port) for name, port in ports if port) if is_gateway else (),
         has_certificates=bool(getattr(host.data.get("pki"), "enabled", False)),
         gpu_model=getattr(nvidia, "gpu_model", None),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
 
 from flightline.serving.declared.node import Declared, Node
 from flightline.serving.layout import LETTERS, slot_port
 
+_ADDRESS = r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}"
+
 
 def problems(node: Node) -> Iterator[str]:
     """Yield why the node's declarations contradict one another."""
+    yield from _address(node)
     yield from _models(node)
     yield from _ports(node)
     yield from _gpus(node)
@@ -19,6 +23,16 @@ def problems(node: Node) -> Iterator[str]:
             "GatewaySettings.enabled without certificates: the gateway speaks TLS alone; declare "
             "PkiSettings(enabled=True), whatever its source"
         )
+
+
+def _address(node: Node) -> Iterator[str]:
+    address: object = node.address  # the inventory's, whatever it has there
+    if address is None or (isinstance(address, str) and re.fullmatch(_ADDRESS, address)):
+        return
+    yield (
+        f"serving_address is {address!r} in the inventory, expected an address or a host name, "
+        'such as "10.20.0.12"'
+    )
 
 
 def _models(node: Node) -> Iterator[str]:

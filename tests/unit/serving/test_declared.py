@@ -165,3 +165,24 @@ def test_a_hundred_alike_nodes_say_a_thing_once() -> None:
     fleet = [host(f"gpu-{number:03}", pki=PkiSettings()) for number in range(100)]
     found = only(declared.problems(fleet))
     assert found.startswith("gpu-000, gpu-001, gpu-002 and 97 more: GatewaySettings.enabled")
+
+
+@pytest.mark.parametrize("address", [5, "", "10.0.0.2 ", "a b", "$(id)"])
+def test_a_serving_address_is_an_address(address: object) -> None:
+    found = declared.problems([host("gpu-01", serving_address=address)])
+    assert found[0].startswith(f"gpu-01: serving_address is {address!r} in the inventory, expected")
+
+
+@pytest.mark.parametrize("address", ["10.0.0.2", "fd00::2", "::1", "gpu-01.site"])
+def test_a_serving_address_may_be_any_kind(address: str) -> None:
+    assert declared.problems([host("gpu-01", serving_address=address)]) == ()
+
+
+def test_a_peer_is_a_gateway_of_the_inventory() -> None:
+    peers = GatewaySettings(enabled=True, public=False, peers=("gw", "gww"))
+    fleet = [host("gw"), host("gpu-02", gateway=peers, serving_address="10.0.0.2")]
+    found = only(declared.problems(fleet))
+    assert found == (
+        "gpu-02: GatewaySettings.peers names gww, which is no gateway of the inventory; "
+        "the gateways are gw, gpu-02"
+    )

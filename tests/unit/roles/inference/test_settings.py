@@ -205,7 +205,7 @@ def test_gpus_are_shared_when_both_say_so() -> None:
 @pytest.mark.parametrize("kind", ["tgi", "fastchat"])
 def test_a_legacy_engine_is_warned_of_with_the_reason(kind: str) -> None:
     (warning,) = InferenceSettings(engines=(engine(kind),)).warnings(TODAY)
-    assert warning.startswith(f"InferenceSettings: chat runs {kind}, which is legacy: ")
+    assert warning.startswith(f"chat runs {kind}, which is legacy: ")
 
 
 def test_the_others_are_not() -> None:
@@ -222,3 +222,15 @@ def test_all_gpus_split_each_layer_unless_stages_are_declared() -> None:
     assert engine("vllm", pipeline_parallel=2).tensor_degree == 1
     assert engine("vllm", nodes=("a", "b"), pipeline_parallel=2).tensor_degree == 2
     assert engine("vllm", gpus=()).tensor_degree is None
+
+
+def test_the_value_of_a_refused_argument_is_not_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        engine("vllm", extra_arguments=("--api-key=hunter2",))
+    assert "extra_arguments has --api-key; --api-key is not to be set" in caught.value.message
+    assert "hunter2" not in caught.value.message
+
+
+def test_a_configuration_for_sizing_has_a_name() -> None:
+    with pytest.raises(SettingsError, match="config_file is ''"):
+        engine("vllm", config_file="")

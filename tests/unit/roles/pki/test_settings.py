@@ -64,6 +64,7 @@ def test_a_name_twice_is_refused() -> None:
         ({"acme": ACME}, 'acme is set, but source is "internal"'),
         ({"files": FILES}, 'files is set, but source is "internal"'),
         ({"source": "acme", "acme": ACME}, "but root_file is None"),
+        ({"authority_folder": ""}, "authority_folder is ''"),
         ({"root_file": "root.pem"}, 'root_file is set, but source is "internal"'),
         (
             {"source": "acme", "acme": ACME, "root_file": "r.pem", "names": ("192.0.2.7",)},
