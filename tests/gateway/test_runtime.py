@@ -80,6 +80,17 @@ def test_an_engine_whose_port_is_declared_anew_is_asked_there_after_reload_and_s
         rig.engines[rig.upstreams[0].port].kill()
 
 
+def test_a_node_whose_name_has_another_address_is_found_there(make: Make) -> None:
+    rig = make(upstreams=(upstream(free_port(), node="n2", address="localhost"),), ready=0)
+    rig.ctl("save")
+    moved = rig.state.read_text().replace(" 127.0.0.1 ", " 127.9.9.9 ")
+    rig.stop()
+    rig.state.write_text(moved)
+    rig.start()
+    assert "127.9.9.9" in moved
+    assert "127.9.9.9" not in rig.ctl("show servers state model.chat")
+
+
 def test_a_reload_and_a_change_of_weights_wait_for_each_other(pair: Rig) -> None:
     with Path(f"{pair.state}.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
