@@ -45,6 +45,21 @@ def runs() -> Path:
     return Path(os.environ.get("FLIGHTLINE_RUNS") or "flightline-runs")
 
 
+def refuse_missing(file: str, field: str) -> None:
+    """Raise FlightlineError where a file that a setting names cannot be read.
+
+    `file` is relative to the project's root, or absolute.
+    """
+    path = root() / file
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise FlightlineError(
+            f"{path} cannot be read ({error.strerror}), and {field} names it; put the file there, "
+            "or correct the setting."
+        ) from None
+
+
 def role_names() -> tuple[str, ...]:
     """Return the names of the roles of this project, sorted."""
     return tuple(sorted(path.parent.name for path in (root() / "roles").glob("*/settings.py")))

@@ -174,9 +174,7 @@ def warnings(path: Path) -> tuple[str, ...]:
     try:
         read(path)
     except FileNotFoundError:
-        return (
-            f"{path.name} is not there, so no key is accepted; make one with `flightline key add`.",
-        )
+        return (f"{path} is not there, so no key is accepted; make one with `flightline key add`.",)
     return ()
 
 

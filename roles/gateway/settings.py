@@ -200,9 +200,11 @@ class GatewaySettings(Settings):
         return self
 
     def warnings(self, today: datetime.date) -> tuple[str, ...]:
-        """Return what is allowed and unwise; raises FlightlineError for a broken keys file."""
+        """Return what is allowed and unwise; raises FlightlineError for a file that is no good."""
         if not (self.enabled and self.public):
             return ()
+        if self.jwt is not None:
+            project.refuse_missing(self.jwt.key_file, "JwtSettings.key_file")
         file = project.root() / self.keys_file
         return (*self._of_memory(), *self.audit_log.warnings(today), *keys.warnings(file))
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from flightline import project
 from flightline.serving.authority import is_address
 from flightline.settings import Settings
 
@@ -116,14 +117,24 @@ class PkiSettings(Settings):
         return self
 
     def warnings(self, today: datetime.date) -> tuple[str, ...]:
-        """Return what is allowed and unwise."""
+        """Return what is allowed and unwise; raises FlightlineError for a root that is missing."""
         del today
+        self._refuse_missing_roots()
         if self.enabled and self.source == "files":
             return (
-                'PkiSettings.source is "files": the private key is as old as the site lets it '
+                'source is "files": the private key is as old as the site lets it '
                 "become; replace both files every 72 hours, or use an ACME authority.",
             )
         return ()
+
+    def _refuse_missing_roots(self) -> None:
+        named = {
+            "PkiSettings.root_file": self.root_file,
+            "AcmeSettings.server_root_file": self.acme.server_root_file if self.acme else None,
+        }
+        for field, file in named.items():
+            if self.enabled and file is not None:
+                project.refuse_missing(file, field)
 
 
 def name_problem(name: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from flightline.errors import FlightlineError
 from roles.gateway.log_settings import AuditLogSettings, PromptSettings, SiemSettings
-from roles.gateway.settings import GatewaySettings
+from roles.gateway.settings import GatewaySettings, JwtSettings
 
 TODAY = datetime.date(2026, 11, 21)
 SIEM = {"host": "siem", "ca_file": "/etc/ssl/ca.pem", "permitted_peers": ("siem",)}
@@ -78,6 +78,16 @@ def test_a_gateway_without_keys_is_warned_of(folder: Path) -> None:
     (said,) = GatewaySettings(enabled=True).warnings(TODAY)
     assert "keys.yaml is not there" in said
     assert not GatewaySettings(enabled=False).warnings(TODAY)
+
+
+def test_a_key_of_the_provider_that_is_not_there_is_refused_before_any_connection(
+    folder: Path,
+) -> None:
+    jwt = JwtSettings(algorithm="ES256", key_file="idp.pem", issuer="https://idp", audience="llm")
+    with pytest.raises(FlightlineError, match=r"idp\.pem cannot be read .*JwtSettings\.key_file"):
+        GatewaySettings(enabled=True, jwt=jwt).warnings(TODAY)
+    (folder / "idp.pem").touch()
+    assert GatewaySettings(enabled=True, jwt=jwt).warnings(TODAY)
 
 
 def test_a_broken_keys_file_is_refused_before_any_connection(folder: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flightline.errors import NodeRefused, SettingsError
+from flightline.errors import FlightlineError, NodeRefused, SettingsError
 from roles.pki import wanted
 from roles.pki.settings import AcmeSettings, FilesSettings, PkiSettings
 
@@ -101,7 +102,24 @@ def test_a_wrong_path_is_refused(path: str) -> None:
         FilesSettings(certificate=path, key="/etc/site/chat.key")
 
 
-def test_the_sites_own_key_is_warned_of() -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "roles").mkdir()
+    (tmp_path / "deploy.py").touch()
+    monkeypatch.setenv("FLIGHTLINE_PROJECT", str(tmp_path))
+    return tmp_path
+
+
+def test_a_root_that_is_not_there_is_refused_before_any_connection(folder: Path) -> None:
+    declared = PkiSettings(enabled=True, source="acme", acme=ACME, root_file="root.pem")
+    with pytest.raises(FlightlineError, match=r"root\.pem cannot be read .*PkiSettings\.root_file"):
+        declared.warnings(datetime.date(2026, 11, 21))
+    (folder / "root.pem").touch()
+    assert declared.warnings(datetime.date(2026, 11, 21)) == ()
+
+
+def test_the_sites_own_key_is_warned_of(folder: Path) -> None:
+    (folder / "root.pem").touch()
     declared = PkiSettings(enabled=True, source="files", files=FILES, root_file="root.pem")
     (warning,) = declared.warnings(datetime.date(2026, 11, 21))
     assert "every 72 hours" in warning
