@@ -120,6 +120,6 @@ class PromptSettings(Settings):
     """Time to the first token at most, seconds. None: measured and told, not judged: it depends on
     model, GPU and prompt."""
 
-    tokens_per_second_min: float | None = Field(default=None, gt=0)
+    tokens_per_second_min: float | None = Field(default=None, gt=0, le=1_000_000)
     """Tokens per second after the first one, for one request alone, at least. None: measured and
     told, not judged."""

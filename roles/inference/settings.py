@@ -83,10 +83,10 @@ class EngineSettings(Settings):
     rdma: bool = False
     """Whether the container gets /dev/infiniband and /etc/nccl.conf, for an engine over nodes."""
 
-    context_tokens: int | None = Field(default=None, ge=1)
+    context_tokens: int | None = Field(default=None, ge=1, le=1_000_000_000)
     """Longest prompt with its answer, in tokens. None: what the model can do."""
 
-    concurrency_max: int | None = Field(default=None, ge=1)
+    concurrency_max: int | None = Field(default=None, ge=1, le=1_000_000)
     """Requests answered at a time. None: the engine's default."""
 
     queue_max: int | None = Field(default=None, ge=1)

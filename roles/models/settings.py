@@ -110,12 +110,12 @@ class ModelsSettings(Settings):
     """Whether every user of the node may read the models (modes 755 and 644), as an engine that
     runs under a user of its own needs it. False: owner and group only (750 and 640)."""
 
-    keep_versions: int | None = Field(default=1, ge=0)
+    keep_versions: int | None = Field(default=1, ge=0, le=1000)
     """How many versions of a model that are no longer declared stay, the last verified ones. 1, the
     default, is the way back. None: all stay. What is `current`, and what a service has in a slot or
     switches to, stays in any case; so does whatever Flightline did not bring."""
 
-    free_gib_min: float = Field(default=10, ge=0)
+    free_gib_min: float = Field(default=10, ge=0, le=1_000_000)
     """Room in GiB that must be left beside what is fetched, checked before the first byte."""
 
     verify: Literal["once-per-boot", "on-change", "always"] = "once-per-boot"
@@ -135,7 +135,7 @@ class ModelsSettings(Settings):
     """Files that are fetched at the same time. One connection rarely fills a 100 Gb/s link, and
     weights come in dozens of files."""
 
-    rate_mib_per_second: int | None = Field(default=None, ge=1)
+    rate_mib_per_second: int | None = Field(default=None, ge=1, le=1_000_000)
     """The most MiB per second that all transfers of a node take together, shared evenly; None: no
     limit. For oci sources oras has no such option."""
 

@@ -43,6 +43,8 @@ def test_every_kind_can_be_declared(kind: str) -> None:
         ("vllm", {"gpus": (), "tensor_parallel": 2}, "name them in gpus"),
         ("vllm", {"gpus": (), "share_gpus": True}, "shares nothing"),
         ("vllm", {"memory_utilization": 1.0}, "memory_utilization"),
+        ("vllm", {"context_tokens": 10**30}, "context_tokens"),
+        ("vllm", {"concurrency_max": 10**30}, "concurrency_max"),
         ("vllm", {"aliases": ("a b",)}, "is no name"),
         ("vllm", {"aliases": ("tiny",)}, "keep one of each"),
         ("vllm", {"dtype": "bfloat16 --host"}, "dtype"),

@@ -145,3 +145,9 @@ def test_credentials_over_plain_http_are_warned_of() -> None:
     assert "chat 1" in said[0]
     assert ModelsSettings(models=plain).warnings(TODAY) == ()
     assert ModelsSettings(models=(chat(),), netrc_file="/etc/netrc").warnings(TODAY) == ()
+
+
+@pytest.mark.parametrize("field", ["keep_versions", "free_gib_min", "rate_mib_per_second"])
+def test_a_number_beyond_any_site_is_refused(field: str) -> None:
+    with pytest.raises(SettingsError, match=f"{field} is 1000000000000: .*less than or equal to"):
+        ModelsSettings(**{field: 10**12})
