@@ -42,7 +42,7 @@ def driver_floor(host: Host, _nvidia: NvidiaSettings) -> None:
     "nvidia-driver-lifecycle",
     "the driver's branch still gets fixes",
     severity=WARNING,
-    remedy="plan the change to a supported branch: `flightline catalog list branches`",
+    remedy="plan the change to a supported branch: `flightline catalog list drivers`",
     depends=(*ANSWERS, "nvidia-driver-floor"),
 )
 def driver_lifecycle(host: Host, _nvidia: NvidiaSettings) -> None:
