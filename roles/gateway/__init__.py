@@ -32,4 +32,4 @@ def gateway(
         address=address,
         upstreams=upstreams,
     )
-    gateway_running(name="Run the gateway", settings=settings)
+    gateway_running(name="Run the gateway", settings=settings, upstreams=upstreams)

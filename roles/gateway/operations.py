@@ -6,7 +6,8 @@ from collections.abc import Generator, Sequence
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.operation import operation
-from pyinfra.context import host
+from pyinfra.api.state import StateStage
+from pyinfra.context import host, inventory, state
 
 from flightline.errors import FlightlineError, NodeRefused
 from flightline.facts.node import NodeFacts, node_of
@@ -16,7 +17,7 @@ from flightline.operations.refusal import Refusal
 from flightline.operations.services import Service, services
 from flightline.serving import layout
 from flightline.serving.upstreams import Upstream
-from roles.gateway import audit_files, files
+from roles.gateway import audit_files, files, weights
 from roles.gateway.facts import Found, Ground
 from roles.gateway.settings import GatewaySettings
 
@@ -74,19 +75,31 @@ def gateway_configured(
 
 
 @operation()
-def gateway_running(settings: GatewaySettings) -> Generator[StringCommand]:
+def gateway_running(
+    settings: GatewaySettings, upstreams: Sequence[Upstream]
+) -> Generator[StringCommand]:
     """The gateway and its audit log run and start at boot; the package's own unit does not.
 
     + settings: what is declared
+    + upstreams: the services that this gateway can reach
 
-    One remote command when nothing differs.
+    One remote command when nothing differs. A gateway that starts without a memory of weights is
+    given those that the services' own states call for.
     """
     units = (
         Service("haproxy.service", running=False, enabled=False),
         *(audit_files.SERVICES if settings.public else ()),
         Service(layout.GATEWAY_UNIT),
     )
-    yield from services._inner(wanted=units)
+    starting = list(services._inner(wanted=units))
+    if not starting or isinstance(starting[0], Refusal):
+        yield from starting
+        return
+    yield StringCommand(weights.REMEMBER)
+    yield from starting
+    if state.current_stage is StateStage.Execute and settings.public:
+        runtime = list(weights.commands(upstreams, weights.ask_by(inventory.get_host)))
+        yield StringCommand(weights.script(runtime))
 
 
 def refuse_unfit(node: NodeFacts, found: Ground) -> None:
