@@ -9,7 +9,7 @@ help:  ## say what each verb does
 setup:  ## make .venv/ and install the system packages that are missing
 	@.ci/setup
 
-demo: setup  ## two lab nodes from a bare system to an audited container host, one broken on purpose
+demo: setup  ## two lab nodes from a bare system to an answered question, one broken on purpose
 	@tests/demo.sh
 
 check: setup  ## lint, format, types, import rule, spelling (seconds)
@@ -25,7 +25,7 @@ unit: setup  ## unit, render and style tests (no lab)
 test: check  ## everything: check, unit, render, lab nodes, faults
 	@tests/all.sh
 
-bench: setup  ## paired with ansible-core and stock testinfra on lab nodes; ratios
+bench: setup  ## paired with nginx, ansible-core and stock testinfra; ratios
 	@tests/bench/run.sh
 
 docs: setup  ## write the generated pages docs/checks.md and docs/settings.md
