@@ -16,7 +16,8 @@ for unit in $(systemctl list-units --all --plain --no-legend --no-pager 'flightl
     case $unit in *'*'*) continue ;; /*) unit=${unit##*/} ;; esac
     echo "unit $unit $(systemctl show -p ActiveState -p UnitFileState -p NRestarts "$unit" | tr '\n' ' ')"
 done | sort -u
-ss -Hltn | awk -v ports=":($ports)\$" '$4 ~ ports { print "listens", $4 }'
+# The gateway's doors for other nodes have the engines' ports, on the node's serving address.
+ss -Hltnp | awk -v ports=":($ports)\$" '$4 ~ ports && !/\(\("haproxy",/ { print "listens", $4 }'
 echo "$links" | while read -r store model; do
     [ -z "$model" ] || echo "link $model $(readlink "$store/$model/current")"
 done
@@ -73,7 +74,8 @@ printf '%s\n' "$found" | awk -v hidden="$hidden" '
 # What the kernel has for the processes themselves.
 printf '%s\n' "$found" | sed -n 's/^container [^ ]* true \([0-9]*\) \([^-].*\)/\2 \1/p' | while read -r slot pid; do
     echo "process $slot memlock $(sed -n 's/^Max locked memory *\([^ ]*\).*/\1/p' "/proc/$pid/limits")"
-    echo "process $slot shm $(df -Pk "/proc/$pid/root/dev/shm" | awk 'NR == 2 { print $2 }')"
+    # not df: it looks for the mount in this shell's namespace
+    echo "process $slot shm $(stat -f -c '%b %S' "/proc/$pid/root/dev/shm" | awk '{ print $1 * $2 / 1024 }')"
     count=0
     for device in "/proc/$pid/root/dev/nvidia"[0-9]*; do
         [ ! -e "$device" ] || count=$((count + 1))
