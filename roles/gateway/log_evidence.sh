@@ -83,5 +83,5 @@ else
 fi
 rm -rf "$mine"
 printf 'GET /admin/audit?lines=1 HTTP/1.1\r\nHost: localhost\r\n\r\n' |
-    timeout 10 socat -t 5 - "UNIX-CONNECT:$reader" 2>/dev/null | head -n 1 | tr -d '\r' | all reader
+    timeout 30 socat -t 25 - "UNIX-CONNECT:$reader" 2>/dev/null | head -n 1 | tr -d '\r' | all reader
 say end yes
