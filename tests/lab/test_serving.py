@@ -115,7 +115,7 @@ def test_new_certificates_cut_nothing_and_are_met_at_once(fleet: Fleet) -> None:
 def test_a_switch_and_a_rollback_drop_nothing(fleet: Fleet) -> None:
     was = served_version("node-1")
     to = next(version for version in tiny_model.SPOKEN if version != was)
-    with Load(fleet.gateways["node-1"], fleet.key) as load:
+    with Load(fleet.gateways["node-1"], fleet.key, clients=2) as load:
         done = switch("--to", to, *HASTY)
         assert done.returncode == 0, done.stdout + done.stderr
         seen = len(load.answers)
@@ -126,7 +126,7 @@ def test_a_switch_and_a_rollback_drop_nothing(fleet: Fleet) -> None:
         done = switch("--rollback")
         assert done.returncode == 0, done.stdout + done.stderr
         load.wait_for(30)
-    none_lost(load, 120)
+    none_lost(load, 100)
     assert {served_version(node) for node in NODES} == {was}
 
 
