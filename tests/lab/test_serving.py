@@ -7,8 +7,10 @@ behind its own gateway, which reaches the other node's engine over mutual TLS.
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
+import yaml
 
 from flightline.lab import tiny_model
 from tests.lab.hands import typed
@@ -52,6 +54,15 @@ def fleet() -> Fleet:
 def _all_serve(fleet: Fleet) -> None:
     for node in NODES:
         both_engines_up(node)
+
+
+def golden(folder: Path, version: str) -> Path:
+    """Return golden prompts that this version alone answers as expected."""
+    letters = "".join(tiny_model.SPOKEN[version])
+    prompt = {"prompt": "hello", "max_tokens": TOKENS, "matches": [f"^[{letters}]{{{TOKENS}}}$"]}
+    file = folder / "golden.yaml"
+    file.write_text(yaml.safe_dump({"prompts": [prompt]}))
+    return file
 
 
 def none_lost(load: Load, at_least: int) -> None:
@@ -112,11 +123,11 @@ def test_new_certificates_cut_nothing_and_are_met_at_once(fleet: Fleet) -> None:
     none_lost(load, 60)
 
 
-def test_a_switch_and_a_rollback_drop_nothing(fleet: Fleet) -> None:
+def test_a_switch_and_a_rollback_drop_nothing(fleet: Fleet, tmp_path: Path) -> None:
     was = served_version("node-1")
     to = next(version for version in tiny_model.SPOKEN if version != was)
     with Load(fleet.gateways["node-1"], fleet.key, clients=2) as load:
-        done = switch("--to", to, *HASTY)
+        done = switch("--to", to, "--golden", str(golden(tmp_path, to)), *HASTY)
         assert done.returncode == 0, done.stdout + done.stderr
         seen = len(load.answers)
         load.wait_for(30)
