@@ -19,10 +19,14 @@ part "unit, render and style tests" pytest -q -n auto -m "not lab" tests
 
 part "lab: two fresh nodes, Debian 12 and 13" flightline lab up --nodes 1
 part "lab: the second one" flightline lab up --nodes 1 --suite trixie
-part "lab: a registry, an engine, a model" flightline lab serve
-part "the road: bare to an answered request" pytest -v -m lab --durations=5 tests/lab/test_road.py
+part "the road: bare to audited" pytest -v -m lab --durations=5 tests/lab/test_road.py
 part "faults: every check can fail" env FLIGHTLINE_FAULT_NODE=node-1,trixie-1 \
-    pytest -v -n 2 -m lab --durations=5 tests/faults
+    pytest -v -n 2 -m lab --durations=5 -k "not serving" tests/faults
+part "lab: a registry, an engine, a model" flightline lab serve
+part "serving: from tuned to audited" env FLIGHTLINE_LAB_NODES=node-1,trixie-1 \
+    flightline apply inventories/lab.py --stats
+part "serving: every check can fail" env FLIGHTLINE_FAULT_NODE=node-1,trixie-1 \
+    pytest -v -n 2 -m lab --durations=5 -k "serving or mended" tests/faults
 part "serving: requests under load, trouble, attacks" \
     pytest -v -m lab --durations=5 tests/lab/test_serving.py tests/lab/test_serving_attacks.py
 part "the lab itself, and trouble" pytest -v -m lab --durations=5 --ignore tests/lab/test_road.py \

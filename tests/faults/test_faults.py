@@ -32,10 +32,20 @@ FAULTS: dict[str, dict[str, Any]] = {
 CHECKS = {each.id: each for each in all_checks()}
 ROLES = sorted({each.role for each in CHECKS.values()})
 LIVE = [name for name in CHECKS if "machine" not in FAULTS.get(name, {})]
-BY_ROLE = [[name for name in LIVE if CHECKS[name].role == role] for role in ROLES]
-ROUNDS = [tuple(filter(None, together)) for together in zip_longest(*BY_ROLE)]
-"""Faults that are done together: one of each role. One audit judges all of them, and exactly these
-checks must be red."""
+SERVING = ("gateway", "inference", "models", "pki")
+
+
+def _rounds(roles: list[str]) -> list[tuple[str, ...]]:
+    """Faults that are done together, one of each role: one audit judges all of them."""
+    by_role = [[name for name in LIVE if CHECKS[name].role == role] for role in roles]
+    return [tuple(filter(None, together)) for together in zip_longest(*by_role)]
+
+
+# Faults of the node come first, on nodes that serve nothing: a fault of dockerd is an engine's too.
+ROUNDS = [
+    *_rounds([role for role in ROLES if role not in SERVING]),
+    *_rounds([role for role in ROLES if role in SERVING]),
+]
 NODES = [name for name in os.environ.get("FLIGHTLINE_FAULT_NODE", "").split(",") if name]
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 INVENTORY = os.environ.get("FLIGHTLINE_FAULT_INVENTORY", "inventories/lab.py")
@@ -60,6 +70,12 @@ def test_a_faults_file_names_only_checks_of_its_role(path: Path) -> None:
         if name not in CHECKS or CHECKS[name].role != path.stem
     }
     assert not strangers
+
+
+def _named(names: tuple[str, ...]) -> str:
+    """Name a round, so that `-k serving` chooses those for nodes that serve."""
+    kind = "serving" if CHECKS[names[0]].role in SERVING else "node"
+    return f"{kind}:{','.join(names)}"
 
 
 class Driver:
@@ -114,7 +130,7 @@ def node() -> Iterator[Driver]:
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("names", ROUNDS, ids=",".join)
+@pytest.mark.parametrize("names", ROUNDS, ids=_named)
 def test_faults_turn_exactly_their_checks_red(node: Driver, names: tuple[str, ...]) -> None:
     troubles = _tried(node, names)
     if troubles and len(names) > 1:  # which of them, or only all of them together?

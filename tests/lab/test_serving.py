@@ -7,6 +7,7 @@ behind its own gateway, which reaches the other node's engine over mutual TLS.
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,17 @@ def none_lost(load: Load, at_least: int) -> None:
     ANSWERED.append(len(load.answers))
     assert load.failures == []
     assert len(load.answers) >= at_least
+
+
+def test_a_second_apply_of_serving_nodes_changes_nothing_in_35_commands(fleet: Fleet) -> None:
+    done = typed("flightline", "apply", INVENTORY, "--stats", "--no-audit", nodes=ROAD)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    for node in NODES:
+        assert f"{node}: nothing to change" in said
+        row = re.search(rf"│ {node} +│ +(\d+) │ +(\d+) │", said)
+        assert row, said
+        assert sum(map(int, row.groups())) <= 35, said
 
 
 @pytest.mark.parametrize("node", NODES)
