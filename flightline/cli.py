@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import click
+
+from flightline.commands.lazy import LazyGroup
 
 SUMMARIES = {
     "plan": "Check settings and nodes, and say what an apply would change.",
@@ -24,28 +25,12 @@ SUMMARIES = {
 }
 
 
-class Commands(click.Group):
-    """Loads a command's module only when it is used: start-up stays quick."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the command names in the order of the road."""
-        return list(SUMMARIES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Return the click command of that name, or None."""
-        if cmd_name not in SUMMARIES:
-            return None
-        module = importlib.import_module(f"flightline.commands.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Write the summaries without importing the commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(SUMMARIES.items()))
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    summaries=SUMMARIES,
+    modules="flightline.commands.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="flightline")
 def cli() -> None:
     """From a bare operating system to an audited GPU node.

@@ -41,9 +41,10 @@ def watts(lines: Sequence[str]) -> float | None:
 
 def measured(inventory: str, seconds: float) -> dict[str, Any]:
     """Return each GPU node's mean draw in these seconds; a node without nvidia-smi has none."""
-    # loads pyinfra, which patches the standard library: only in this process
-    from flightline.converge.session import connect  # noqa: PLC0415
-    from flightline.transport import run_as_root  # noqa: PLC0415
+    # pyinfra patches the standard library: it is loaded in the process that measures power alone,
+    # and whoever imports `total` from here stays as it is
+    from flightline.converge.session import connect  # noqa: PLC0415 - loads pyinfra
+    from flightline.transport import run_as_root  # noqa: PLC0415 - loads pyinfra
 
     command = COMMAND.format(seconds=seconds, every=EVERY_MILLISECONDS)
     with connect(inventory) as session:

@@ -59,7 +59,7 @@ def packages(settings: AuditLogSettings) -> tuple[str, ...]:
 def _driver(siem: SiemSettings) -> tuple[str, ...]:
     if siem.protocol == "relp":
         return ("rsyslog-relp",)
-    return ("rsyslog-gnutls" if siem.library == "gtls" else "rsyslog-openssl",)
+    return ("rsyslog-gnutls" if siem.tls_library == "gtls" else "rsyslog-openssl",)
 
 
 def items(settings: AuditLogSettings) -> tuple[Item, ...]:

@@ -28,7 +28,7 @@ class SiemSettings(Settings):
     """"tls": syslog over TLS (RFC 5425), which every collector reads, and which can lose what is in
     flight when the connection breaks; "relp": RELP over TLS, where each message is acknowledged."""
 
-    library: Literal["gtls", "ossl"] = "gtls"
+    tls_library: Literal["gtls", "ossl"] = "gtls"
     """rsyslog's TLS library: GnuTLS or OpenSSL. Either meets any collector."""
 
     ca_file: NodePath

@@ -108,7 +108,7 @@ def test_lines_reach_the_siem_over_tls(
     make_log: Callable[..., Log], authority: Authority, library: str
 ) -> None:
     siem = Siem(free_port(), authority.issue("siem"))
-    log = make_log(forwarding(authority, siem.port, library=library))
+    log = make_log(forwarding(authority, siem.port, tls_library=library))
     log.send(*numbered(0, 50))
     assert until(lambda: len(siem.received) == 50)
     assert siem.bodies() == numbered(0, 50)

@@ -64,7 +64,8 @@ def test_an_outage_of_the_siem_loses_no_line(
     authority, port = Authority(tmp_path), free_port()
     own = str(authority.issue("node"))
     siem = SiemSettings(
-        host="127.0.0.1", port=port, protocol="relp", library=library, ca_file=str(authority.ca),
+        host="127.0.0.1", port=port, protocol="relp", tls_library=library,
+        ca_file=str(authority.ca),
         permitted_peers=("siem",), certificate_file=own, key_file=own,
     )  # fmt: skip
     log = make_log(AuditLogSettings(siem=siem))

@@ -56,7 +56,7 @@ def siem(authority: Authority, **fields: object) -> AuditLogSettings:
 
 
 @pytest.mark.parametrize(
-    "fields", [None, {"library": "gtls"}, {"library": "ossl"}, {"protocol": "relp"}]
+    "fields", [None, {"tls_library": "gtls"}, {"tls_library": "ossl"}, {"protocol": "relp"}]
 )
 def test_rsyslogd_reads_the_collectors_configuration(
     fields: dict[str, object] | None, authority: Authority, tmp_path: Path
@@ -123,5 +123,5 @@ def test_the_index_command_is_one_word_for_the_shell() -> None:
 def test_packages_follow_what_is_declared(authority: Authority) -> None:
     assert audit_files.packages(AuditLogSettings()) == ("rsyslog", "logrotate")
     assert "rsyslog-gnutls" in audit_files.packages(siem(authority))
-    assert "rsyslog-openssl" in audit_files.packages(siem(authority, library="ossl"))
+    assert "rsyslog-openssl" in audit_files.packages(siem(authority, tls_library="ossl"))
     assert "rsyslog-relp" in audit_files.packages(siem(authority, protocol="relp"))

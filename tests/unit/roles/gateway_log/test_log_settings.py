@@ -31,7 +31,7 @@ SIEM = {"host": "siem", "ca_file": "/etc/ssl/ca.pem", "permitted_peers": ("siem"
         (SiemSettings, {**SIEM, "ca_file": "ca.pem"}, "ca_file is"),
         (SiemSettings, {**SIEM, "ca_file": '/a"b'}, "ca_file is"),
         (SiemSettings, {**SIEM, "protocol": "udp"}, "protocol is 'udp'"),
-        (SiemSettings, {**SIEM, "library": "wolf"}, "library is 'wolf'"),
+        (SiemSettings, {**SIEM, "tls_library": "wolf"}, "tls_library is 'wolf'"),
         (SiemSettings, {**SIEM, "queue_gib": 0}, "queue_gib is 0"),
         (SiemSettings, {**SIEM, "certificate_file": "/a"}, "belong together"),
         (SiemSettings, {**SIEM, "key_file": "/a"}, "belong together"),
