@@ -54,12 +54,12 @@ def add(inventory: str, output: Path | None, keys_file: str | None, **fields: An
     output = None if output is None else output.absolute()
     session, gateways = _gateways(inventory)
     path = gateways.file(keys_file)
-    if not path.exists():
-        _refuse_forgotten(inventory, gateways.by_file[path], path)
-        session, gateways = _gateways(inventory)
     secret = keys.new_key()
     made = _made(secret, fields)
     with keys.locked(path):  # until the gateways have it: none may get an older state after it
+        if not path.exists():
+            _refuse_forgotten(inventory, gateways.by_file[path], path)
+            session, gateways = _gateways(inventory)
         known = _known(path, must_exist=False)
         _refuse_taken(known, made.name, path)
         kept = (*known, made)

@@ -67,6 +67,7 @@ class Site:
         here = {
             OWNER: str(os.getpid()),
             "FLIGHTLINE_PROJECT": str(self.folder),
+            "FLIGHTLINE_RUNS": str(self.folder / "flightline-runs"),
             "PYTHONPATH": str(ROOT),
         }
         return subprocess.Popen(
