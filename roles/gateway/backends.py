@@ -12,6 +12,10 @@ from flightline.serving import layout
 from flightline.serving.layout import LETTERS, Letter
 from flightline.serving.upstreams import Upstream
 
+_H2 = " proto h2"
+# llama-server ends half of its connections without a word, others idle ones after 5 s: a request
+# that meets the end must be tried again (docs/decisions.md), and on loopback a new one is cheap
+_NEW_EACH_TIME = " pool-max-conn 0"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 
 
@@ -23,7 +27,7 @@ class Server:
     address: str
     weight: int
     tls: str
-    protocol: str = ""
+    connection: str
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,12 @@ def _server(
     is_own = service.node == node
     host = "127.0.0.1" if is_own else _bracketed(service.address or service.node)
     tls = "" if is_own else _tls(service.node, is_grpc=is_grpc)
-    protocol = " proto h2" if is_grpc and is_own else " alpn h2" if is_grpc else ""
-    return Server(service.server(letter), f"{host}:{port}", weight, tls, protocol)
+    connection = _to_engine(is_grpc=is_grpc) if is_own else " alpn h2" if is_grpc else ""
+    return Server(service.server(letter), f"{host}:{port}", weight, tls, connection)
+
+
+def _to_engine(*, is_grpc: bool) -> str:
+    return _H2 if is_grpc else _NEW_EACH_TIME
 
 
 def _tls(node: str, *, is_grpc: bool) -> str:
@@ -142,7 +150,7 @@ class Door:
     address: str
     engine: str
     alpn: str
-    protocol: str
+    connection: str
 
 
 def doors(upstreams: Sequence[Upstream], node: str, address: str | None) -> tuple[Door, ...]:
@@ -170,5 +178,5 @@ def _door(name: str, address: str, port: int, *, is_grpc: bool) -> Door:
         f"{_bracketed(address)}:{port}",
         f"127.0.0.1:{port}",
         "h2" if is_grpc else "h2,http/1.1",
-        " proto h2" if is_grpc else "",
+        _to_engine(is_grpc=is_grpc),
     )

@@ -15,7 +15,10 @@ NAME = sys.argv[2] if len(sys.argv) > 2 else "engine"
 
 
 class Engine(BaseHTTPRequestHandler):
-    """One request after the other on a connection, streaming where asked to."""
+    """One request after the other on a connection, streaming where asked to.
+
+    After a stream it hangs up without having said so, as llama-server does (b11669, 2026-11-21).
+    """
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -68,6 +71,8 @@ class Engine(BaseHTTPRequestHandler):
             time.sleep(pause)
         self._chunk(b"data: [DONE]\n\n")
         self._chunk(b"")
+        time.sleep(0.001)
+        self.close_connection = True
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))

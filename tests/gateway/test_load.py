@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
 import json
 import subprocess
@@ -138,6 +139,15 @@ def test_under_load_nothing_fails_and_nothing_is_cut(pair: Rig, act: Callable[[R
     assert not load.troubles, load.troubles[:5]
     assert load.done >= LEAST
     assert load.streamed >= 30
+
+
+def test_an_engine_that_hangs_up_without_a_word_is_asked_but_once(pair: Rig) -> None:
+    with Load(pair) as load:
+        load.reach(LEAST, 40)
+    rows = csv.DictReader(pair.ctl("show stat").splitlines())
+    counted = {row["svname"]: (int(row["lbtot"]), int(row["wretr"])) for row in rows if row["lbtot"]}
+    assert counted["n1.chat-a"][0] + counted["n1.chat-b"][0] >= LEAST
+    assert counted["n1.chat-a"][1] + counted["n1.chat-b"][1] == 0
 
 
 def test_an_engine_that_dies_fails_no_request_that_has_no_answer_yet(pair: Rig) -> None:
