@@ -63,10 +63,20 @@ if [ "$public" = yes ] && [ -S "$socket" ]; then
         [ "$#" -eq 0 ] || shift
     done
 fi
+hello() { printf 'GET / HTTP/1.1\r\nHost: audit\r\nConnection: close\r\n\r\n'; }
 listening | grep -vE '^(127\.0\.0\.1:|\[::1\])' | while read -r door; do
     case $door in *:"$port") [ "$public" = yes ] && continue ;; esac
     reached=$(echo "$door" | sed 's/^\*:/127.0.0.1:/; s/^0\.0\.0\.0:/127.0.0.1:/; s/^\[::\]:/127.0.0.1:/')
-    said=$({ printf 'GET / HTTP/1.1\r\nHost: audit\r\n\r\n'; sleep 1; } | timeout 5 openssl s_client -quiet -connect "$reached" 2>/dev/null | head -c 5)
-    echo "door=$door ${said:+open}"
+    secured=$(hello | timeout 5 openssl s_client -quiet -connect "$reached" 2>&1 | tr -cd '[:print:]')
+    case $secured in
+    *HTTP/*) echo "door=$door open" ;;
+    *'alert certificate required'*) echo "door=$door closed" ;;
+    *)
+        case $(hello | timeout 5 socat -t 2 - "TCP:$reached" 2>/dev/null | head -c 5) in
+        HTTP/) echo "door=$door open" ;;
+        *) echo "door=$door silent" ;;
+        esac
+        ;;
+    esac
 done
 echo end

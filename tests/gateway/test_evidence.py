@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from roles.gateway.config import digest
 from roles.gateway.evidence import Report, parse_report, script
+from tests.gateway.client import free_port, wait
 from tests.gateway.conftest import Make
 from tests.gateway.rig import Rig
 
@@ -54,7 +56,35 @@ def test_doors_are_found_and_closed(rig: Rig) -> None:
     ours = {f"127.0.0.9:{port}", f"127.0.0.9:{port + 1}"}
     # other gateways of this computer may listen beside this one
     told = {line.split()[0]: line.split()[1:] for line in asked(rig).all("door")}
-    assert [told[door] for door in sorted(ours)] == [[], []]
+    assert [told[door] for door in sorted(ours)] == [["closed"], ["closed"]]
+
+
+DOORS = """
+defaults
+  mode http
+  timeout client 10s
+  timeout server 10s
+  timeout connect 1s
+listen plain
+  bind 127.0.0.9:{port}
+  http-request return status 200
+listen silent
+  mode tcp
+  bind 127.0.0.9:{next}
+  server nobody 127.0.0.9:1
+"""
+
+
+def test_a_door_without_tls_is_open_and_one_that_says_nothing_is_not_closed(
+    rig: Rig, tmp_path: Path
+) -> None:
+    port = free_port()
+    (tmp_path / "doors.cfg").write_text(DOORS.format(port=port, next=port + 1))
+    with subprocess.Popen(["haproxy", "-db", "-f", str(tmp_path / "doors.cfg")]) as doors:
+        wait(lambda: asked(rig).all("door").count(f"127.0.0.9:{port} open"), "no open door is seen")
+        told = asked(rig).all("door")
+        doors.terminate()
+    assert f"127.0.0.9:{port + 1} silent" in told
 
 
 def test_weights_drains_and_what_is_saved_are_told(rig: Rig) -> None:

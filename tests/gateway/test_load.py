@@ -145,9 +145,9 @@ def test_an_engine_that_hangs_up_without_a_word_is_asked_but_once(pair: Rig) -> 
     with Load(pair) as load:
         load.reach(LEAST, 40)
     rows = csv.DictReader(pair.ctl("show stat").splitlines())
-    counted = {row["svname"]: (int(row["lbtot"]), int(row["wretr"])) for row in rows if row["lbtot"]}
-    assert counted["n1.chat-a"][0] + counted["n1.chat-b"][0] >= LEAST
-    assert counted["n1.chat-a"][1] + counted["n1.chat-b"][1] == 0
+    servers = [row for row in rows if row["svname"].startswith("n1.")]
+    assert sum(int(row["lbtot"]) for row in servers) >= LEAST
+    assert sum(int(row["wretr"]) for row in servers) == 0
 
 
 def test_an_engine_that_dies_fails_no_request_that_has_no_answer_yet(pair: Rig) -> None:

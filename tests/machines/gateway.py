@@ -90,7 +90,7 @@ answer=/v1/../metrics 404
 answer=/v1/%6dodels 404
 answer=/v1%2fmodels 404
 answer=/stats 404
-door=10.0.0.1:8001
-door=10.0.0.1:8002
+door=10.0.0.1:8001 closed
+door=10.0.0.1:8002 closed
 end
 """
