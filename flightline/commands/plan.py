@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -40,14 +41,17 @@ def command(
     for note in declared_notes(session.chosen):
         click.echo(f"note: {note}", err=True)
     if settings_only:
-        click.echo(f"The settings of {_nodes(len(session.chosen))} are valid.")
+        names = [host.name for host in session.chosen]
+        said = f"The settings of {_nodes(len(names))} are valid."
+        click.echo(_json(inventory, _unasked(names)) if form == "json" else said)
         return
     try:
         session.open()
         plans = planning.plan(session)
     finally:
         session.close()
-    click.echo(_json(inventory, plans) if form == "json" else "\n".join(_lines(plans)))
+    found = [{"status": each.status, **asdict(each)} for each in plans]
+    click.echo(_json(inventory, found) if form == "json" else "\n".join(_lines(plans)))
     sys.exit(exit_code(plans, detailed=detailed_exitcode))
 
 
@@ -60,8 +64,12 @@ def exit_code(plans: list[NodePlan], *, detailed: bool) -> int:
     return PENDING if detailed and any(each.changes for each in plans) else 0
 
 
-def _json(inventory: str, plans: list[NodePlan]) -> str:
-    nodes = [{"status": each.status, **asdict(each)} for each in plans]
+def _unasked(names: list[str]) -> list[dict[str, Any]]:
+    """Nodes whose settings are valid, and which nobody tried to reach: no changes are known."""
+    return [{"status": "valid", **asdict(NodePlan(name, was_reached=False))} for name in names]
+
+
+def _json(inventory: str, nodes: list[dict[str, Any]]) -> str:
     return json.dumps(
         {"schema": "flightline.plan/1", "inventory": inventory, "nodes": nodes}, indent=2
     )

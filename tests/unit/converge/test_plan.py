@@ -88,6 +88,28 @@ def test_settings_alone_are_checked_without_a_connection(project: Any) -> None:
     assert plan(project, "--settings-only").returncode == 0
 
 
+def test_settings_alone_are_told_as_a_plan_in_json(project: Any) -> None:
+    project.inventory(a={"ssh_port": 1})
+    done = plan(project, "--settings-only", "--format", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {
+        "schema": "flightline.plan/1",
+        "inventory": "inventories/here.py",
+        "nodes": [
+            {"status": "valid", "node": "a", "problems": [], "changes": [], "was_reached": False}
+        ],
+    }
+
+
+def test_wrong_settings_are_one_sentence_whatever_the_format(project: Any) -> None:
+    project.inventory(a={"ssh_port": 1})
+    project.write("group_data/gpu.py", "alpha = 'oops'\n")
+    for option in ((), ("--settings-only",)):
+        done = plan(project, *option, "--format", "json")
+        assert "alpha is 'oops', expected a AlphaSettings" in said(done)
+        assert done.stdout == ""
+
+
 def test_a_plan_names_what_would_change_and_changes_nothing(project: Any) -> None:
     project.inventory(a={}, gone={"ssh_port": 1})
     done = plan(project, "--format", "json")
