@@ -58,7 +58,7 @@ class Config:
         value, most = self.fields[found], MOST.get(found, _MOST_ELSE)
         if type(value) is not int or not least <= value <= most:
             self.wrong.append(
-                f"{self.part}{found} is {_shown(value)}, expected a whole number from {least} to "
+                f"{self.part}{found} is {shown(value)}, expected a whole number from {least} to "
                 f"{most}"
             )
             return max(least, 1)
@@ -72,7 +72,7 @@ class Config:
         """Return true or false."""
         value = self.fields.get(name)
         if value is not None and not isinstance(value, bool):
-            self.wrong.append(f"{self.part}{name} is {_shown(value)}, expected true or false")
+            self.wrong.append(f"{self.part}{name} is {shown(value)}, expected true or false")
         return value if isinstance(value, bool) else default
 
     def text(self, name: str) -> str | None:
@@ -92,7 +92,7 @@ class Config:
         """Return a part of the file; None where there is none."""
         value = self.fields.get(name)
         if value is not None and not isinstance(value, dict):
-            self.wrong.append(f"{self.part}{name} is {_shown(value)}, expected an object")
+            self.wrong.append(f"{self.part}{name} is {shown(value)}, expected an object")
         return Config(value, self.where, f"{self.part}{name}.") if isinstance(value, dict) else None
 
     def refuse(self, why: str) -> NoReturn:
@@ -116,7 +116,7 @@ class Config:
         if value is None:
             return []
         if not isinstance(value, list) or any(type(each) is not kind for each in value):
-            self.wrong.append(f"{self.part}{name} is {_shown(value)}, expected {expected}")
+            self.wrong.append(f"{self.part}{name} is {shown(value)}, expected {expected}")
             return []
         return value
 
@@ -147,7 +147,7 @@ def _parsed(raw: bytes, path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(content, dict):
         raise FlightlineError(
-            f"{path}: its content is {_shown(content)}, expected an object with the model's shape; "
+            f"{path}: its content is {shown(content)}, expected an object with the model's shape; "
             "name a model's config.json."
         )
     return content
@@ -157,7 +157,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Show a value in a message; a number of a million digits has no text."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**18:
         return "a number above 10^18" if value > 0 else "a number below -10^18"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flightline.plan.sizing import attention, config, context, parameters, quantized, vision
 from flightline.plan.sizing.attention import Heads, Layers
-from flightline.plan.sizing.config import Config
+from flightline.plan.sizing.config import Config, shown
 from flightline.plan.sizing.families import FAMILIES, WRAPPERS, Family
-from flightline.plan.sizing.formats import Format, format_of
+from flightline.plan.sizing.formats import BF16, FP16, FP32, Format, format_of
 from flightline.plan.sizing.parameters import Body, Parameters, Widths
 
 _ESSENTIAL = (
@@ -78,7 +78,7 @@ def of(whole: Config) -> ModelShape:
         recurrence.state * layers.recurrent if recurrence else 0,
         text.count("vocab_size", default=family.defaults.get("vocab_size")),
         longest, counted, stored, is_quantized, cache_bits,
-        tuple(_notes(text, family, tower)),
+        tuple(_notes(whole, text, family, tower)),
     )  # fmt: skip
 
 
@@ -133,24 +133,43 @@ def _stored(whole: Config, text: Config) -> tuple[Format, bool, int | None]:
         found = quantized.of(declared)
         declared.refuse_wrong()
         return found, True, quantized.cache_bits(declared)
-    name = next(
-        (each for part in (text, whole) for key in ("torch_dtype", "dtype")
-         if (each := part.text(key))), "bfloat16",
-    )  # fmt: skip
-    stored = format_of(name)
-    if stored is None:
-        text.refuse(f"torch_dtype is {name[:40]!r}, expected float32, float16 or bfloat16")
-    return stored, False, None
+    types = _number_types(whole, text)
+    for name, value in types.items():
+        if _plain(value) is None:
+            text.refuse(f"{name} is {shown(value)}, expected float32, float16 or bfloat16")
+    return next(map(_plain, types.values()), None) or BF16, False, None
 
 
-def _notes(text: Config, family: Family, tower: Config | None) -> list[str]:
+def _number_types(whole: Config, text: Config) -> dict[str, Any]:
+    """Return what the file says of its numbers, by the fields' names; the first one counts."""
+    return {
+        name: part.fields[name]
+        for name in ("torch_dtype", "dtype")
+        for part in (whole, text)  # the text model's own counts more
+        if part.has(name)
+    }
+
+
+def _plain(value: Any) -> Format | None:
+    """Return the format of weights that are not quantised; None for anything else."""
+    found = format_of(value) if isinstance(value, str) else None
+    return found if found in (FP32, FP16, BF16) else None
+
+
+def _notes(whole: Config, text: Config, family: Family, tower: Config | None) -> list[str]:
     silent = [name for name in family.defaults if not text.has(name)]
     notes = []
+    types = _number_types(whole, text)
     if silent and not text.has("layer_types"):
         values = ", ".join(f"{name} {family.defaults[name]}" for name in silent)
         notes.append(f"config.json is silent about {values}: transformers' defaults are taken")
-    if not (text.has("torch_dtype") or text.has("dtype")):
+    if not types:
         notes.append("config.json names no torch_dtype: bfloat16 is taken")
+    for name, value in types.items():  # a checkpoint that is not quantised was refused for it
+        if _plain(value) is None:
+            notes.append(
+                f"{name} {shown(value)} is unknown: what is not quantised is taken as 16 bits"
+            )
     if text.has("num_nextn_predict_layers"):
         notes.append("layers that predict further tokens (MTP) are not loaded and not counted")
     if tower:

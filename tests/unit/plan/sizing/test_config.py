@@ -90,15 +90,30 @@ def test_a_file_that_is_no_config_is_not_read_to_its_end(tmp_path: Path) -> None
         ({"layer_types": ["mamba"] * 32}, "layer_types has mamba, which cannot be sized"),
         ({"layer_types": [1]}, "layer_types is a list, expected a list of names"),
         ({"tie_word_embeddings": "no"}, "expected true or false"),
-        ({"torch_dtype": "int3"}, "torch_dtype is 'int3'"),
+        ({"torch_dtype": "int3"}, 'torch_dtype is "int3", expected float32, float16 or bfloat16'),
+        ({"torch_dtype": 16}, "torch_dtype is 16, expected float32"),
+        ({"torch_dtype": ""}, 'torch_dtype is "", expected float32'),
+        ({"torch_dtype": "awq"}, 'torch_dtype is "awq", expected float32'),
+        ({"dtype": "banana"}, 'dtype is "banana", expected float32'),
+        ({"torch_dtype": None, "dtype": ["bfloat16"]}, "dtype is a list, expected float32"),
         ({"quantization_config": "awq"}, 'quantization_config is "awq", expected an object'),
         ({"quantization_config": {}}, "quant_method is '', whose bits are unknown"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantization_config.bits or w_bit"),
         ({"quantization_config": {"quant_method": "hqq"}}, "known are gptq, awq"),
         (
             {"rope_scaling": {"type": "yarn", "factor": "4"}},
-            "rope_scaling.factor is no number from 1",
+            'rope_scaling.factor is "4", expected a number from 1 to 10000',
         ),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": -8}}, "rope_scaling.factor is -8"),
+        ({"rope_scaling": {"rope_type": "linear", "factor": 0}}, "rope_scaling.factor is 0"),
+        ({"rope_scaling": {"factor": True}}, "rope_scaling.factor is true, expected a number"),
+        ({"rope_scaling": {"type": 5, "factor": 4}}, "rope_scaling.type is 5, expected a name"),
+        ({"rope_parameters": {"factor": 1e999}}, "rope_parameters.factor is Infinity"),
+        (
+            {"rope_parameters": {"full_attention": {"rope_type": "yarn", "factor": "x"}}},
+            'rope_parameters.full_attention.factor is "x"',
+        ),
+        ({"rope_scaling": "yarn"}, 'rope_scaling is "yarn", expected an object'),
         ({"text_config": {}}, "with a text_config is not an architecture"),
         ({"audio_config": {}}, "models with more than text and pictures"),
     ],
@@ -117,6 +132,20 @@ def test_all_problems_are_named_at_once() -> None:
 def test_a_multimodal_config_without_its_text_model_is_refused() -> None:
     with pytest.raises(FlightlineError, match="text_config is missing"):
         shape.of(Config({"model_type": "gemma3"}, "config.json"))
+
+
+def test_an_unknown_number_type_beside_a_quantisation_is_said() -> None:
+    quantised = {"quantization_config": {"quant_method": "fp8"}, "torch_dtype": "banana"}
+    found = shape.of(Config({**LLAMA, **quantised}, "config.json"))
+    assert found.format.name == "fp8"
+    assert found.notes == (
+        'torch_dtype "banana" is unknown: what is not quantised is taken as 16 bits',
+    )
+
+
+@pytest.mark.parametrize("name", ["float32", "torch.float16", "bf16"])
+def test_a_number_type_has_several_names(name: str) -> None:
+    assert shape.of(Config({**LLAMA, "dtype": name, "torch_dtype": None}, "c")).notes == ()
 
 
 def test_defaults_of_transformers_are_said() -> None:
