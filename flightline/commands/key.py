@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -146,10 +147,13 @@ def _made(secret: str, fields: dict[str, Any]) -> Key:
 
 def _end_of(day: str) -> datetime.datetime:
     """The last second of a day that is still to come."""
-    try:
-        found = datetime.date.fromisoformat(day)
-    except ValueError:
-        raise FlightlineError(f"--expires is {day}, expected a day such as 2027-06-30.") from None
+    written = re.fullmatch(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", day)
+    try:  # date.fromisoformat takes 20270630 and weeks (2027-W05), too
+        found = datetime.date(*map(int, written.groups() if written else ()))
+    except (TypeError, ValueError):
+        raise FlightlineError(
+            f"--expires is {day}, expected a day such as 2027-06-30 (YYYY-MM-DD)."
+        ) from None
     end = datetime.datetime.combine(found, datetime.time(23, 59, 59), datetime.UTC)
     if end <= keys.now():
         raise FlightlineError(f"--expires is {day}, which is over; name a day to come.")
