@@ -179,20 +179,28 @@ def warnings(path: Path) -> tuple[str, ...]:
 
 
 def write(path: Path, keys: Iterable[Key]) -> None:
-    """Put the keys in place, whole or not at all, readable by their owner alone."""
-    write_atomically(path, dumps(keys), mode=0o600)
+    """Put the keys in place, whole or not at all, readable by their owner alone.
+
+    A symbolic link stays one: the file that it leads to is replaced.
+    """
+    write_atomically(_behind_links(path), dumps(keys), mode=0o600)
 
 
 @contextmanager
 def locked(*paths: Path) -> Iterator[None]:
     """Hold the folders of keys files, so that two commands at once neither lose nor revive a key.
 
-    The lock is on the folder: the file itself is replaced by each change.
+    The lock is on the folder: the file itself is replaced by each change. It is the folder of the
+    file that links lead to, so that whoever names it otherwise waits as well.
     """
     with ExitStack() as stack:
-        for parent in sorted({path.parent.resolve() for path in paths}):
+        for parent in sorted({_behind_links(path).parent for path in paths}):
             parent.mkdir(parents=True, exist_ok=True)
             folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
             stack.callback(os.close, folder)
             fcntl.flock(folder, fcntl.LOCK_EX)
         yield
+
+
+def _behind_links(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve raises for links in a circle
