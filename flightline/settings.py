@@ -11,10 +11,10 @@ import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar, get_args
+from typing import Annotated, Any, Self, TypeVar, get_args
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from flightline.errors import SettingsError
 
@@ -22,6 +22,20 @@ T = TypeVar("T", bound="Settings")
 
 SHOWN_CHARACTERS = 200
 """Of a wrong value, in a message."""
+
+
+def plain_path(path: str) -> str:
+    """Return the path; ValueError where it leads elsewhere than it reads, or takes two lines."""
+    parts = sorted({".", ".."} & set(path.split("/")))
+    if parts:
+        raise ValueError(f"{path!r} has a part {parts[-1]!r}; write the path out")
+    if not path.isprintable():
+        raise ValueError(f"{path!r} has a character that cannot be printed; leave it out")
+    return path
+
+
+PlainPath = Annotated[str, AfterValidator(plain_path)]
+"""A path on a node; a role adds which characters it can write where."""
 
 
 class Settings(BaseModel):
@@ -38,6 +52,15 @@ class Settings(BaseModel):
         arbitrary_types_allowed=False,
         allow_inf_nan=False,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_nul(cls, values: Any) -> Any:
+        """No file's name and no program's argument can have one; Python raises for it late."""
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            if isinstance(value, str) and "\0" in value:
+                raise ValueError(f"{name} has a NUL character; leave it out")
+        return values
 
     @model_validator(mode="before")
     @classmethod

@@ -6,9 +6,10 @@ Each function returns its argument, or raises ValueError with a sentence that sa
 from __future__ import annotations
 
 import ipaddress
-import posixpath
 import re
 from urllib.parse import urlsplit
+
+from flightline.settings import plain_path
 
 _REGISTRY = re.compile(r"[A-Za-z0-9.\-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?")
 _PATH = re.compile(r"/[A-Za-z0-9._/\-]+")
@@ -65,12 +66,12 @@ def mirror(address: str) -> str:
 
 def folder(path: str) -> str:
     """Return an absolute path that needs quoting nowhere."""
-    if not _PATH.fullmatch(path) or posixpath.normpath(path) != path:
+    if not _PATH.fullmatch(path) or "//" in path or path.endswith("/"):
         raise ValueError(
             f"{path!r} is not an absolute folder of letters, digits, dots and dashes; "
             'write one such as "/data/docker"'
         )
-    return path
+    return plain_path(path)
 
 
 def user(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from flightline.settings import Settings
+from flightline.settings import PlainPath, Settings
 from roles.inference import rules
 from roles.inference.engines import KINDS, Kind
 
@@ -31,7 +31,7 @@ class EngineSettings(Settings):
     image: str
     """Container image, pinned: REGISTRY/REPOSITORY@sha256:DIGEST. A tag may move under a node."""
 
-    program: str | None = Field(default=None, pattern=r"^(/[A-Za-z0-9._+-]+)+$")
+    program: PlainPath | None = Field(default=None, pattern=r"^(/[A-Za-z0-9._+-]+)+$")
     """Path of the engine in the image, such as /usr/bin/llama-server. None: where the engine's own
     image has it."""
 
@@ -117,7 +117,7 @@ class EngineSettings(Settings):
     environment: Mapping[str, str] = {}
     """Further variables. Secrets are refused: everyone who may ask Docker can read them."""
 
-    secret_files: Mapping[str, str] = {}
+    secret_files: Mapping[str, PlainPath] = {}
     """Secrets by name: a file on the node that the container sees as /run/secrets/NAME."""
 
     user: str | None = Field(default=None, pattern=r"^[0-9]+:[0-9]+$")
@@ -176,7 +176,7 @@ class InferenceSettings(Settings):
     engines: tuple[EngineSettings, ...] = ()
     """The services; empty, the default: nothing is installed and nothing is touched."""
 
-    store: str = Field(default="/srv/models", pattern=r"^(/[A-Za-z0-9._-]+)+$")
+    store: PlainPath = Field(default="/srv/models", pattern=r"^(/[A-Za-z0-9._-]+)+$")
     """Folder of the models, as ModelsSettings.store."""
 
     restart_allowed: bool = False
@@ -188,7 +188,7 @@ class InferenceSettings(Settings):
     """How containers get GPUs: by CDI (Docker 25 and later), or by NVIDIA's runtime, which older
     ones need."""
 
-    registry_config: str | None = Field(default=None, pattern=r"^(/[A-Za-z0-9._-]+)+$")
+    registry_config: PlainPath | None = Field(default=None, pattern=r"^(/[A-Za-z0-9._-]+)+$")
     """Folder on the node with Docker's config.json, mode 600, that holds the registry's
     credentials. None: root's own, /root/.docker."""
 

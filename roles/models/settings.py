@@ -17,9 +17,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from flightline.serving.manifest import CURRENT, NAME, VERSION
-from flightline.settings import Settings
+from flightline.settings import PlainPath, Settings
 
-NodePath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.@+-]+)+$")]
+NodePath = Annotated[PlainPath, StringConstraints(pattern=r"^(/[A-Za-z0-9_.@+-]+)+$")]
 HostPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:*_/-]+$")]
 Account = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 
@@ -180,8 +180,6 @@ class ModelsSettings(Settings):
         names = [each.name for each in self.models]
         if len(set(names)) < len(names):
             raise ValueError("models names a model twice; put its versions in one entry")
-        if {".", ".."} & set(self.store.split("/")):
-            raise ValueError(f"store is {self.store}, which has a part '.' or '..'; write it out")
         if "rclone" in self.schemes and self.rclone_config is None:
             raise ValueError(
                 "a source is rclone:..., and rclone_config is None; name the file on the node that "

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from flightline import project
 from flightline.serving.authority import is_address
-from flightline.settings import Settings
+from flightline.settings import PlainPath, Settings
 
 SLACK_HOURS = 24
 """A certificate outlives its turn by at least this: a day to mend what keeps it from being new."""
@@ -18,7 +18,7 @@ NAMES_MAX = 100
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"  # RFC 1123, 2.1
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
 
-AbsolutePath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9@_+=:,.-]+)+$")]
+AbsolutePath = Annotated[PlainPath, Field(pattern=r"^(/[A-Za-z0-9@_+=:,.-]+)+$")]
 
 
 class AcmeSettings(Settings):

@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from flightline.errors import SettingsError
-from flightline.settings import Settings, declared
+from flightline.settings import PlainPath, Settings, declared
 
 
 class RackSettings(Settings):
@@ -34,6 +34,9 @@ class RoomSettings(Settings):
 
     label: str = Field(default="A1", pattern="^[A-Z][0-9]$")
     """What is written on it."""
+
+    plan: PlainPath | None = Field(default=None, pattern="^/")
+    """Where it is drawn."""
 
 
 def sentence(**values: object) -> str:
@@ -112,3 +115,31 @@ def test_a_missing_field_is_called_missing_and_shows_no_other() -> None:
     message = refusal(keys=77)
     assert "RoomSettings.name is missing. What it is called." in message
     assert "77" not in message
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (
+            "/srv/models/../x",
+            "RoomSettings.plan: '/srv/models/../x' has a part '..'; write the path",
+        ),
+        ("/srv/./x", "has a part '.'"),
+        ("/srv/..", "has a part '..'"),
+        ("/srv/a\nb", r"'/srv/a\nb' has a character that cannot be printed"),
+        ("/srv/a\0b", "RoomSettings: plan has a NUL character; leave it out."),
+        ("srv", "RoomSettings.plan is 'srv'"),
+    ],
+)
+def test_a_path_reads_as_it_leads(path: str, told: str) -> None:
+    assert told in refusal(name="a", plan=path)
+    assert "\n" not in refusal(name="a", plan=path)
+
+
+@pytest.mark.parametrize("path", ["/srv/..models/x", "/srv/a.b/...", "/srv/größe"])
+def test_dots_in_a_name_are_no_parts(path: str) -> None:
+    assert RoomSettings(name="a", plan=path).plan == path
+
+
+def test_no_text_has_a_nul() -> None:
+    assert "RoomSettings: name has a NUL character; leave it out." in refusal(name="a\0b")

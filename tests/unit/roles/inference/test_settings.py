@@ -55,6 +55,8 @@ def test_every_kind_can_be_declared(kind: str) -> None:
         ("vllm", {"nodes": ("gpu-1", "gpu-1"), "tensor_parallel": 4}, "two or more, each once"),
         ("vllm", {"rdma": True}, "name them in nodes"),
         ("vllm", {"secret_files": {"hf": "token"}}, "absolute path of a file"),
+        ("vllm", {"secret_files": {"hf": "/etc/../root/hf"}}, "has a part '..'"),
+        ("vllm", {"program": "/usr/bin/./vllm"}, "has a part '.'; write the path out"),
         ("vllm", {"secret_files": {"a/b": "/etc/x"}}, "the name 'a/b'"),
         ("llamacpp", {"queue_max": 8}, "no option for queue_max"),
         ("llamacpp", {"dtype": "f16", "quantization": "q8"}, "no option for dtype, quantization"),

@@ -107,6 +107,8 @@ def test_an_rclone_source_needs_a_configuration() -> None:
     [
         ("store", "srv/models"),
         ("store", "/srv/../etc"),
+        ("store", "/srv/./models"),
+        ("store", "/srv/models\n"),
         ("store", "/srv/my models"),
         ("store", "/"),
         ("owner", "Root"),
@@ -127,6 +129,7 @@ def test_an_rclone_source_needs_a_configuration() -> None:
         ("proxy", "proxy:3128"),
         ("no_proxy", ("a,b'",)),
         ("ca_file", "ca.pem"),
+        ("ca_file", "/etc/ssl/../ca.pem"),
         ("netrc_file", "~/.netrc"),
         ("header_file", "/etc/a b"),
         ("rclone_config", "rclone.conf"),

@@ -161,3 +161,8 @@ def test_a_root_that_is_not_in_the_project_is_refused(tmp_path: Any, content: st
     declared = PkiSettings(source="acme", acme=ACME, root_file=str(path))
     with pytest.raises(Exception, match=r"root\.pem .*(root_file|no PEM certificate)"):
         wanted.gateway_root(declared)
+
+
+def test_a_path_on_the_node_is_written_out() -> None:
+    with pytest.raises(SettingsError, match=r"FilesSettings.certificate: .* has a part '\.\.'"):
+        FilesSettings(certificate="/etc/site/../chat.pem", key="/etc/site/chat.key")
