@@ -169,13 +169,22 @@ def read(path: Path) -> tuple[Key, ...]:
         raise FlightlineError(f"{path}: is not UTF-8 text; {_RESTORE}.") from None
 
 
-def warnings(path: Path) -> tuple[str, ...]:
-    """Return a sentence where there is no keys file; raises FlightlineError for a broken one."""
+def warnings(path: Path, limited: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return a sentence where there is no keys file; raises FlightlineError for a broken one.
+
+    And one for names of `limited` (GatewaySettings.models_of_keys) that are no key's.
+    """
     try:
-        read(path)
+        known = read(path)
     except FileNotFoundError:
         return (f"{path} is not there, so no key is accepted; make one with `flightline key add`.",)
-    return ()
+    strange = ", ".join(sorted(set(limited) - {each.name for each in known}))
+    if not strange:
+        return ()
+    return (
+        f"models_of_keys names {strange}, and {path} has no such key, so nobody is limited by it: "
+        "correct the name, or make the key with `flightline key add`.",
+    )
 
 
 def write(path: Path, keys: Iterable[Key]) -> None:

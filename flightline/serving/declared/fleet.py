@@ -13,6 +13,7 @@ def problems(nodes: Sequence[Node], everyone: Sequence[Node]) -> tuple[str, ...]
         *_names(everyone),
         *_doors(nodes, everyone),
         *_peers(nodes, everyone),
+        *_limits(nodes, everyone),
         *_spanning(nodes, everyone),
     )
 
@@ -72,6 +73,20 @@ def _peers(nodes: Sequence[Node], everyone: Sequence[Node]) -> Iterator[str]:
                 yield (
                     f"{node.name}: GatewaySettings.peers names {name}, which is no gateway of the "
                     f"inventory; the gateways are {', '.join(gateways)}"
+                )
+
+
+def _limits(nodes: Sequence[Node], everyone: Sequence[Node]) -> Iterator[str]:
+    """A mistyped model would be one that a key may not use after all; aliases follow the model."""
+    for node in nodes:
+        near = [each for each in everyone if each.name == node.name or each.address is not None]
+        served = {engine.model for each in near for engine in each.entrances}
+        for key, allowed in node.models_of_keys.items():
+            if strange := sorted(set(allowed) - served):
+                yield (
+                    f"{node.name}: GatewaySettings.models_of_keys lets {key} use "
+                    f"{', '.join(strange)}, which no engine serves that the gateway reaches; they "
+                    f"serve {', '.join(sorted(served)) or 'nothing'}: correct the model's name"
                 )
 
 

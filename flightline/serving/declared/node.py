@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,6 +40,8 @@ class Node:
     """Whether clients enter here."""
     peers: Sequence[str]
     """Nodes whose gateways may reach its engines; empty: all."""
+    models_of_keys: Mapping[str, Sequence[str]]
+    """Models that a key may use, by its name, where not all."""
     gateway_ports: tuple[tuple[str, int], ...]
     has_certificates: bool
     gpu_model: str | None
@@ -68,6 +70,7 @@ def node_of(host: Any) -> Node:
         is_gateway=is_gateway,
         is_public=is_gateway and bool(getattr(gateway, "public", True)),
         peers=tuple(getattr(gateway, "peers", ())) if is_gateway else (),
+        models_of_keys=getattr(gateway, "models_of_keys", {}) if is_gateway else {},
         gateway_ports=tuple((name, port) for name, port in ports if port) if is_gateway else (),
         has_certificates=bool(getattr(host.data.get("pki"), "enabled", False)),
         gpu_model=getattr(nvidia, "gpu_model", None),

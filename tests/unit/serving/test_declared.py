@@ -14,6 +14,26 @@ from roles.pki.settings import PkiSettings
 from tests.unit.serving.hosts import Host, engine, host, models, only
 
 
+def test_a_key_s_models_are_served_by_some_engine() -> None:
+    def limited(*names: str) -> Host:
+        gateway = GatewaySettings(enabled=True, models_of_keys={"ada": names})
+        return host("gpu-01", gateway=gateway)
+
+    assert declared.problems([limited("llama-3.1-8b")]) == ()
+    assert only(declared.problems([limited("llama-3.1-8b", "lama")])) == (
+        "gpu-01: GatewaySettings.models_of_keys lets ada use lama, which no engine serves that "
+        "the gateway reaches; they serve llama-3.1-8b: correct the model's name"
+    )
+
+
+def test_a_key_s_models_may_be_on_another_node() -> None:
+    gateway = GatewaySettings(enabled=True, models_of_keys={"ada": ("llama-3.1-8b",)})
+    front = Host("front", {"gateway": gateway, "pki": PkiSettings(enabled=True)})
+    behind = host(serving_address="10.20.0.12")
+    assert declared.problems([front], [front, behind]) == ()
+    assert "which no engine serves" in only(declared.problems([front], [front, host()]))
+
+
 def test_what_goes_together_is_accepted() -> None:
     sound = [host("gpu-01"), host("gpu-02")]
     assert declared.problems(sound) == ()
