@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from flightline import project
-from flightline.serving import keys
+from flightline.serving import keys, token_key
 from flightline.settings import Settings
 from roles.gateway.log_settings import AuditLogSettings, PromptSettings
 
@@ -201,12 +201,13 @@ class GatewaySettings(Settings):
 
     def warnings(self, today: datetime.date) -> tuple[str, ...]:
         """Return what is allowed and unwise; raises FlightlineError for a file that is no good."""
+        if self.enabled and self.jwt is not None:
+            token_key.public_key(self.jwt.key_file, self.jwt.algorithm)
         if not (self.enabled and self.public):
             return ()
-        if self.jwt is not None:
-            project.refuse_missing(self.jwt.key_file, "JwtSettings.key_file")
-        file = project.root() / self.keys_file
-        return (*self._of_memory(), *self.audit_log.warnings(today), *keys.warnings(file))
+        limited = self.models_of_keys if self.jwt is None else ()  # else they may be of tokens
+        of_keys = keys.warnings(project.root() / self.keys_file, limited)
+        return (*self._of_memory(), *self.audit_log.warnings(today), *of_keys)
 
     def _of_memory(self) -> tuple[str, ...]:
         memory_gib = self.max_connections * self.max_request_kib / 1024**2

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flightline.errors import SettingsError
+from flightline.serving import keys
 from roles.gateway.settings import GatewaySettings, JwtSettings
 
+TODAY = datetime.date(2026, 11, 21)
 JWT: dict[str, Any] = {
     "algorithm": "RS256",
     "key_file": "files/idp.pem",
@@ -71,5 +74,41 @@ def test_a_token_needs_no_more_than_four_facts() -> None:
 
 def test_more_memory_than_a_node_has_is_warned_of() -> None:
     large = GatewaySettings(enabled=True, max_connections=20_000, max_request_kib=4096)
-    told = large.warnings(datetime.date(2026, 11, 21))
+    told = large.warnings(TODAY)
     assert any("78 GiB of memory" in each for each in told)
+
+
+def test_a_key_that_nobody_has_is_warned_of_where_it_is_limited(tmp_path: Path) -> None:
+    """A mistyped name would leave the key that was meant with every model."""
+    file = tmp_path / "keys.yaml"
+    made = keys.Key(name="ada", role="admin", sha256="A" * 64, created=keys.now())
+    keys.write(file, [made])
+    limited = GatewaySettings(
+        enabled=True, keys_file=str(file), models_of_keys={"ada": ("chat",), "adda": ("chat",)}
+    )
+    assert limited.warnings(TODAY) == (
+        f"models_of_keys names adda, and {file} has no such key, so nobody is limited by it: "
+        "correct the name, or make the key with `flightline key add`.",
+    )
+    sound = limited.model_copy(update={"models_of_keys": {"ada": ("chat",)}})
+    assert sound.warnings(TODAY) == ()
+
+
+def test_without_keys_a_limit_is_not_warned_of_besides(tmp_path: Path) -> None:
+    none = GatewaySettings(
+        enabled=True, keys_file=str(tmp_path / "k.yaml"), models_of_keys={"ada": ("chat",)}
+    )
+    (told,) = none.warnings(TODAY)
+    assert "is not there, so no key is accepted" in told
+
+
+def test_a_token_s_holder_may_be_limited_without_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flightline.serving.token_key.public_key", lambda *_: "")
+    keys.write(tmp_path / "keys.yaml", [])
+    held = GatewaySettings(
+        enabled=True, keys_file=str(tmp_path / "keys.yaml"), jwt=JwtSettings(**JWT),
+        models_of_keys={"ada": ("chat",)},
+    )  # fmt: skip
+    assert held.warnings(TODAY) == ()
