@@ -30,17 +30,17 @@ def engines_prepared(
     + settings: what is declared
     + first_served: for each model the version that a service without a state begins with
 
-    One remote command when nothing differs, none where no engine is declared. What would disturb
-    a running engine without leave is refused here, before anything is touched.
+    One remote command when nothing differs, also where no engine is declared: some may run still.
+    What would disturb a running engine without leave is refused here, before anything is touched.
     """
-    if not settings.engines:
-        host.noop(_EMPTY)
-        return
     try:
         serving = serving_of(host, _images(settings))
         refuse_harm(settings, _wanted(settings, serving, first_served), serving)
     except FlightlineError as refusal:
         yield Refusal(f"{refusal.message} Nothing was changed.")
+        return
+    if not settings.engines:
+        host.noop(_EMPTY)
         return
     if not serving.has_curl:
         yield from _changing(installed._inner(packages=("curl",)))
@@ -85,9 +85,6 @@ def engines_running(
 
     No remote command when nothing differs. A restart drains first, one slot after the other.
     """
-    if not settings.engines:
-        host.noop(_EMPTY)
-        return
     try:
         serving = last_serving(host, _images(settings))
         target = _wanted(settings, serving, first_served)
@@ -103,7 +100,8 @@ def engines_running(
         *([scripts.start(todo.start)] if todo.start else []),
     ]
     if not commands:
-        host.noop(f"{len(target.running)} engines run as declared")
+        running = len(target.running)
+        host.noop(f"{running} engines run as declared" if settings.engines else _EMPTY)
     yield from _changing(map(StringCommand, commands))
 
 

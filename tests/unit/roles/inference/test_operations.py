@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyinfra.api.command import StringCommand
 from pyinfra.context import ctx_host, ctx_inventory
 
 from flightline.operations.bundle.state import BundleState
@@ -56,10 +57,20 @@ def ran(host: Host, settings: InferenceSettings = CHAT) -> list[list[Any]]:
         return [list(step._inner(settings=settings, first_served={"tiny": "1"})) for step in STEPS]
 
 
-def test_without_engines_nothing_is_asked_and_nothing_done() -> None:
-    host = Host(None)
+def test_without_engines_one_question_and_nothing_done() -> None:
+    host = Host(Serving(has_curl=False, docker="", states={}))
     assert ran(host, InferenceSettings()) == [[], [], []]
-    assert host.asked == []
+    assert host.asked == [Node]
+
+
+def test_engines_that_are_declared_no_more_are_not_left_running_unnoticed() -> None:
+    (command,) = ran(Host(node()), InferenceSettings())[0]
+    assert isinstance(command, Refusal)
+    assert "chat runs and is declared no more (InferenceSettings.engines)" in str(command)
+    allowed = InferenceSettings(restart_allowed=True)
+    prepared, declared, (removal,) = ran(Host(node()), allowed)
+    assert (prepared, declared) == ([], [])
+    assert str(removal) == str(StringCommand(scripts.remove("chat")))
 
 
 def test_a_node_as_declared_costs_two_questions(monkeypatch: pytest.MonkeyPatch) -> None:
