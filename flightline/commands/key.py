@@ -98,7 +98,7 @@ def push(inventory: str) -> None:
     session, gateways = _gateways(inventory)
     with keys.locked(*gateways.by_file):
         listed = {path: _known(path) for path in gateways.by_file}
-        _push(session, gateways, listed, "may have other keys")
+        _push(session, gateways, listed, "may have other keys", may_drop=True)
 
 
 @command.command("list")
@@ -197,13 +197,18 @@ def _write(path: Path, listed: Sequence[Key]) -> None:
 
 
 def _push(
-    session: Session, gateways: Gateways, listed: Mapping[Path, Sequence[Key]], otherwise: str
+    session: Session,
+    gateways: Gateways,
+    listed: Mapping[Path, Sequence[Key]],
+    otherwise: str,
+    *,
+    may_drop: bool = False,
 ) -> None:
     """Tell the gateways that follow these files; ends the command where one did not take them."""
     wanted = {name: each for path, each in listed.items() for name in gateways.by_file[path]}
     key_push.only(session, wanted)
     with _connected(session):
-        troubles = key_push.pushed(session, wanted, keys.now())
+        troubles = key_push.pushed(session, wanted, keys.now(), may_drop=may_drop)
     click.echo(f"{len(wanted) - len(troubles)} of {len(wanted)} gateways have taken it.", err=True)
     for name, why in troubles.items():
         click.echo(

@@ -76,21 +76,29 @@ def only(session: Session, names: Iterable[str]) -> None:
 
 
 def pushed(
-    session: Session, wanted: Mapping[str, Sequence[Key]], moment: datetime.datetime
+    session: Session,
+    wanted: Mapping[str, Sequence[Key]],
+    moment: datetime.datetime,
+    *,
+    may_drop: bool,
 ) -> dict[str, str]:
     """Make every chosen gateway honour its keys; return why not, by name, for those that do not.
 
     `wanted` has the keys by node. One remote command for each; the map travels on its standard
-    input. The session is open.
+    input. The session is open. A key that was revoked on a gateway is not honoured there again;
+    keys that the list never had are dropped with `may_drop`, otherwise that gateway refuses.
     """
-    scripts = {name: _script(keys_map.rendered(each, moment)) for name, each in wanted.items()}
+    word = "-" if may_drop else "newer"
+    scripts = {
+        name: _script(word, keys_map.rendered(each, moment)) for name, each in wanted.items()
+    }
     done = session.map(lambda host: run_as_root(host, scripts[host.name], timeout_seconds=SECONDS))
     troubles = {name: _trouble(each) for name, each in done.items()}
     return {**_unreached(session), **{name: said for name, said in troubles.items() if said}}
 
 
-def _script(text: str) -> str:
-    return f"exec {layout.GATEWAY_KEYS_LOAD} - <<'{_END}'\n{text}{_END}\n"
+def _script(word: str, text: str) -> str:
+    return f"exec {layout.GATEWAY_KEYS_LOAD} {word} <<'{_END}'\n{text}{_END}\n"
 
 
 def live(session: Session) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

@@ -1,13 +1,15 @@
 """The map of a gateway: which keys it honours, as HAProxy reads them.
 
 A line: `<SHA-256 in upper-case hex> role|name|requests per minute|requests per day|expiry`, the
-expiry in seconds since 1970, an empty field for none. The last line is `# end`: a file without it
-was cut short.
+expiry in seconds since 1970, an empty field for none. Keys that ended are comments, `# revoked HASH
+name` or `# expired HASH name`: an older list cannot bring a revoked key back. The last line is
+`# end`: a file without it was cut short.
 """
 
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterable, Mapping
 
 from flightline.serving.keys import Key
@@ -18,14 +20,39 @@ HEADER = (
 END = "# end"
 SEPARATOR = "|"
 
+_HONOURED = re.compile(r"^([0-9A-F]{64}) \w+\|([A-Za-z0-9._@-]+)\|", re.MULTILINE)
+_REVOKED = re.compile(r"^# revoked ([0-9A-F]{64}) ([A-Za-z0-9._@-]+)$", re.MULTILINE)
 
-def rendered(keys: Iterable[Key], moment: datetime.datetime) -> str:
-    """Return the map's text: the keys that are active at that moment, sorted by hash."""
-    return "\n".join([HEADER, *entries(keys, moment), END, ""])
+
+def rendered(
+    keys: Iterable[Key], moment: datetime.datetime, revoked_before: Mapping[str, str] | None = None
+) -> str:
+    """Return the map's text: the keys that are active at that moment, sorted by hash.
+
+    `revoked_before` has further keys that stay revoked, hash → name.
+    """
+    keys = tuple(keys)
+    ended = {f"# revoked {sha256} {name}" for sha256, name in (revoked_before or {}).items()}
+    ended |= {
+        f"# {key.state(moment)} {key.sha256} {key.name}"
+        for key in keys
+        if key.state(moment) != "active"
+    }
+    return "\n".join([HEADER, *sorted(ended), *entries(keys, moment), END, ""])
+
+
+def honoured(text: str) -> dict[str, str]:
+    """Return the keys that a map honours: hash → name."""
+    return dict(_HONOURED.findall(text))
+
+
+def revoked(text: str) -> dict[str, str]:
+    """Return the keys that a map knows as revoked: hash → name."""
+    return dict(_REVOKED.findall(text))
 
 
 def entries(keys: Iterable[Key], moment: datetime.datetime) -> list[str]:
-    """Return the map's lines without header and end."""
+    """Return the map's lines that HAProxy reads."""
     return sorted(_line(key) for key in keys if key.state(moment) == "active")
 
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-from flightline import project
-from flightline.errors import FlightlineError
 from flightline.operations.bundle import Absent, Directory, File, Hook, Item
-from flightline.serving import layout
+from flightline.serving import layout, token_key
 from flightline.serving.upstreams import Upstream
 from flightline.templates import render
 from roles.gateway import audit_files, backends, keys
@@ -100,44 +94,6 @@ def _program(path: str) -> File:
 
 
 def _jwt_key(jwt: JwtSettings | None) -> Item:
-    return Absent(JWT_KEY) if jwt is None else File(JWT_KEY, public_key(jwt))
-
-
-def public_key(jwt: JwtSettings) -> str:
-    """Return the provider's key; raises FlightlineError when it is not there or does not fit."""
-    path = project.root() / jwt.key_file
-    try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FlightlineError(
-            f"{path} cannot be read ({error}); put the identity provider's public key there, PEM "
-            "(JwtSettings.key_file)."
-        ) from None
-    if "PRIVATE KEY" in text:
-        raise FlightlineError(
-            f"{path} holds a private key; a gateway needs the public one alone: extract it with "
-            f"`openssl pkey -in {jwt.key_file} -pubout` (JwtSettings.key_file)."
-        )
-    _refuse_other_kind(jwt, text, str(path))
-    return text
-
-
-def _refuse_other_kind(jwt: JwtSettings, text: str, path: str) -> None:
-    try:
-        key = load_pem_public_key(text.encode("ascii"))
-    except ValueError:
-        raise FlightlineError(
-            f"{path} is no public key in PEM; convert it with `openssl pkey -pubin -inform DER` "
-            "or take it from the provider's certificate (JwtSettings.key_file)."
-        ) from None
-    if isinstance(key, rsa.RSAPublicKey):
-        kind = "RS256"
-    elif isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":
-        kind = "ES256"
-    else:
-        kind = f"neither ({re.sub('^_', '', type(key).__name__)})"
-    if kind != jwt.algorithm:
-        raise FlightlineError(
-            f"{path} is a key for {kind}, and JwtSettings.algorithm is {jwt.algorithm}; set the "
-            "algorithm that the identity provider signs with, and its key."
-        )
+    if jwt is None:
+        return Absent(JWT_KEY)
+    return File(JWT_KEY, token_key.public_key(jwt.key_file, jwt.algorithm))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from roles.gateway.settings import GatewaySettings
 PROGRAM = layout.GATEWAY_KEYS_LOAD
 PACKAGES = ("socat",)
 """What the program needs; the same name on every distribution."""
-
-_LINE = re.compile(r"^([0-9A-F]{64}) \w+\|([A-Za-z0-9._@-]+)\|", re.MULTILINE)
 
 
 def items(settings: GatewaySettings) -> tuple[Item, ...]:
@@ -41,21 +38,34 @@ def items(settings: GatewaySettings) -> tuple[Item, ...]:
 
 
 def merged(file: Path, known: tuple[keys.Key, ...], current: str | None) -> str:
-    """Return the map of the known keys.
+    """Return the map of the known keys; what was revoked on the node stays so.
 
-    Raises NodeRefused where the node honours a key that the file never had: it is another
-    operator's older copy, or not there, and nobody asked for those keys to be revoked.
+    Raises NodeRefused where the file is an older one: the node honours a key that it never had, or
+    it honours one that was revoked on the node.
     """
+    there, moment = current or "", keys.now()
     hashes = {each.sha256 for each in known}
-    strange = sorted(name for sha256, name in _LINE.findall(current or "") if sha256 not in hashes)
-    if strange:
-        told = ", ".join(strange[:5]) + (f" and {len(strange) - 5} more" if strange[5:] else "")
+    if strange := sorted(
+        name for sha256, name in keys_map.honoured(there).items() if sha256 not in hashes
+    ):
         raise NodeRefused(
-            f"clients use {told} here, which {file} does not have (GatewaySettings.keys_file)"
-            f"{'' if file.exists() else ', as it is not there'}; bring the newest one, or have "
-            "`flightline key push` revoke what it lacks."
+            f"clients use {_listed(strange)} here, which {file} does not have "
+            f"(GatewaySettings.keys_file){'' if file.exists() else ', as it is not there'}; bring "
+            "the newest one, or have `flightline key push` revoke what it lacks."
         )
-    return keys_map.rendered(known, keys.now())
+    ended = keys_map.revoked(there)
+    if revived := sorted(
+        each.name for each in known if each.state(moment) == "active" and each.sha256 in ended
+    ):
+        raise NodeRefused(
+            f"{_listed(revived)} was revoked here, and {file} would honour it again "
+            "(GatewaySettings.keys_file): it is an older copy; bring the newest one."
+        )
+    return keys_map.rendered(known, moment, ended)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
 
 
 def hooks() -> tuple[Hook, ...]:

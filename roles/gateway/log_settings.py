@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from flightline.settings import Settings
+from flightline.settings import PlainPath, Settings
 
-NodePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
+NodePath = Annotated[PlainPath, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 Peer = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.*:_-]+$")]
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]*$")]

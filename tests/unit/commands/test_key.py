@@ -162,6 +162,34 @@ def test_a_lost_keys_file_revokes_nobody(project: Path, gateways: list[Gateway])
     assert [each.answer(key)[:3] for each in gateways] == ["200"] * 2
 
 
+def test_an_older_keys_file_neither_revives_a_key_nor_takes_one_away(
+    project: Path, gateways: list[Gateway]
+) -> None:
+    alice = typed(project, ADD).stdout.strip()
+    older = (project / "keys.yaml").read_bytes()
+    bob = typed(project, ADD.replace("alice", "bob")).stdout.strip()
+    newest = (project / "keys.yaml").read_bytes()
+    (project / "keys.yaml").write_bytes(older)  # of an operator who has not pulled
+    done = typed(project, ADD.replace("alice", "cem"))
+    assert done.returncode == 1
+    assert "gw-1 does not honour the new key yet: clients use bob here, which" in done.stderr
+    assert gateways[0].answer(bob).startswith("200")
+    (project / "keys.yaml").write_bytes(newest)
+    assert typed(project, f"flightline key revoke {TWO} --name alice").returncode == 0
+    (project / "keys.yaml").write_bytes(newest)
+    done = typed(project, f"flightline key push {TWO}")
+    assert done.returncode == 1
+    assert "gw-2 may have other keys: alice was revoked here, and the list would" in done.stderr
+    assert [gateways[1].answer(each)[:3] for each in (alice, bob)] == ["401", "200"]
+    # a list that knows nothing of the revoked key may be sent, and does not forget it
+    (project / "keys.yaml").write_text("schema: flightline.keys/1\nkeys: []\n")
+    assert typed(project, f"flightline key push {TWO}").returncode == 0
+    assert gateways[0].answer(bob) == "401"
+    (project / "keys.yaml").write_bytes(older)
+    assert "alice was revoked here" in typed(project, f"flightline key push {TWO}").stderr
+    assert gateways[0].answer(alice) == "401"
+
+
 def test_a_gateway_out_of_reach_is_named_with_what_to_run(
     project: Path, gateways: list[Gateway]
 ) -> None:

@@ -65,10 +65,15 @@ def test_what_is_written_is_read_again(listed: list[Key]) -> None:
 
 
 @given(st.lists(KEYS, unique_by=lambda each: each.name), MOMENTS)
-def test_a_map_has_one_sound_line_for_each_active_key(
+def test_a_map_has_one_sound_line_for_each_key(
     listed: list[Key], moment: datetime.datetime
 ) -> None:
-    head, *lines, end, last = keys_map.rendered(listed, moment).split("\n")
+    text = keys_map.rendered(listed, moment)
+    head, *lines, end, last = text.split("\n")
+    ended = [line for line in lines if line.startswith("# ")]
+    lines = lines[len(ended) :]
+    assert keys_map.honoured(text).keys().isdisjoint(keys_map.revoked(text))
+    assert len(ended) + len(lines) == len(listed)
     assert (head[0], end, last) == ("#", "# end", "")
     active = [each for each in listed if each.state(moment) == "active"]
     assert lines == sorted(lines)

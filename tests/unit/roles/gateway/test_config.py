@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flightline.errors import FlightlineError
 from flightline.serving.upstreams import Upstream
-from roles.gateway import backends, files
+from roles.gateway import backends
 from roles.gateway.config import config, digest
 from roles.gateway.routes import routes
 from roles.gateway.settings import GatewaySettings, JwtSettings
@@ -120,34 +118,3 @@ def jwt(path: Path, algorithm: Literal["RS256", "ES256"] = "RS256") -> JwtSettin
         issuer="https://idp",
         audience="llm",
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        (None, "cannot be read"),
-        ("nothing\n", "no public key in PEM"),
-        (KEYS["a private key"], "holds a private key"),
-    ],
-)
-def test_a_key_file_that_is_none_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, told: str
-) -> None:
-    monkeypatch.setattr("flightline.project.root", lambda: tmp_path)
-    if text:
-        (tmp_path / "idp.pem").write_text(text)
-    with pytest.raises(FlightlineError, match=told):
-        files.public_key(jwt(tmp_path / "idp.pem"))
-
-
-def test_a_key_of_the_other_kind_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("flightline.project.root", lambda: tmp_path)
-    key = ec.generate_private_key(ec.SECP256R1()).public_key()
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    pem = key.public_bytes(serialization.Encoding.PEM, form)
-    (tmp_path / "idp.pem").write_bytes(pem)
-    with pytest.raises(FlightlineError, match="is a key for ES256, and JwtSettings"):
-        files.public_key(jwt(tmp_path / "idp.pem"))
-    assert files.public_key(jwt(tmp_path / "idp.pem", "ES256")) == pem.decode()

@@ -8,7 +8,7 @@ import pytest
 
 from flightline.errors import FlightlineError
 from flightline.operations.bundle import File, Merge
-from flightline.serving import keys, layout
+from flightline.serving import keys, keys_map, layout
 from roles.gateway import keys as role_keys
 from roles.gateway.settings import GatewaySettings
 
@@ -54,7 +54,19 @@ def test_a_revoked_key_goes_with_the_next_apply(folder: Path) -> None:
     keys.write(folder / "keys.yaml", [ann])
     on_node = mapped().content
     keys.write(folder / "keys.yaml", [ann.model_copy(update={"revoked": keys.now()})])
-    assert "A" * 64 not in mapped(on_node).content
+    after = mapped(on_node).content
+    assert (keys_map.honoured(after), keys_map.revoked(after)) == ({}, {"A" * 64: "ann"})
+
+
+def test_an_apply_with_an_older_keys_file_brings_no_revoked_key_back(folder: Path) -> None:
+    ann = keys.Key(name="ann", role="admin", sha256="A" * 64, created=keys.now())
+    keys.write(folder / "keys.yaml", [ann.model_copy(update={"revoked": keys.now()})])
+    on_node = mapped().content
+    keys.write(folder / "keys.yaml", [ann])
+    with pytest.raises(FlightlineError, match=r"ann was revoked here, and .* an older copy"):
+        mapped(on_node)
+    keys.write(folder / "keys.yaml", [])
+    assert keys_map.revoked(mapped(on_node).content) == {"A" * 64: "ann"}
 
 
 def test_active_keys_are_in_the_map_that_only_root_reads(folder: Path) -> None:
@@ -63,7 +75,7 @@ def test_active_keys_are_in_the_map_that_only_root_reads(folder: Path) -> None:
     keys.write(folder / "keys.yaml", [held, gone])
     assert mapped().mode == "600"
     assert f"{'A' * 64} admin|ann|||\n" in mapped().content
-    assert "B" * 64 not in mapped().content
+    assert f"\n{'B' * 64} " not in mapped().content
 
 
 def test_a_broken_file_is_refused(folder: Path) -> None:
