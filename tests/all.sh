@@ -15,7 +15,7 @@ part() {  # part TITLE COMMAND...: run it, remember whether it failed, go on
     "${@:2}" || failed+=("$1")
 }
 
-part "unit, render and style tests" pytest -q -n auto -m "not lab" tests
+part "unit, render and style tests" pytest -q -n auto --durations=15 -m "not lab" tests
 
 part "lab: two fresh nodes, Debian 12 and 13" flightline lab up --nodes 1
 part "lab: the second one" flightline lab up --nodes 1 --suite trixie
