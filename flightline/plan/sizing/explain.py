@@ -65,10 +65,13 @@ def _weights(fit: Fit) -> Iterator[Line]:
         text += f" + {_billions(kept)} x {KEPT_BITS} bits"
     yield Line("weights", text, f"{weights.total / GB:.2f} GB = {_gib(weights.total)}")
     placed = fit.placement
+    share = weights.expert_share(placed.tensor_parallel)
+    is_uneven = share * placed.tensor_parallel > 1.0001
     stage = f", {placed.stage_layers} of {placed.layers} layers" * (placed.pipeline_parallel > 1)
     yield Line(
         "weights on each GPU",
         f"tensor parallel {placed.tensor_parallel}{stage}"
+        + f", {share:.4f} of the experts" * is_uneven
         + f", experts x {weights.padding:g}" * (weights.padding > 1),
         _gib(fit.weights_on_gpu),
     )

@@ -73,6 +73,17 @@ def chosen(shape: ModelShape, stored: Format, gpus: int, nodes: int) -> Placemen
     return spread(shape, degree, stages)
 
 
+def uneven_part(width: int, stored: Format, degree: int) -> int | None:
+    """Return the width of an expert's largest part where GPUs take whole blocks of it, and the last
+    one what is left; None where the parts must be even.
+
+    vLLM divides experts in mxfp4 so: cdiv(width // 32, degree) * 32 (gpt_oss.py).
+    """
+    if stored.covers != "experts" or stored.block is None:
+        return None
+    return -(-width // (stored.block * degree)) * stored.block
+
+
 def hindrances(shape: ModelShape, stored: Format, degree: int) -> Iterator[str]:
     """Yield why a model cannot be divided over so many GPUs."""
     heads, kv = shape.heads.queries, shape.heads.kv
@@ -81,7 +92,10 @@ def hindrances(shape: ModelShape, stored: Format, degree: int) -> Iterator[str]:
     if not shape.heads.latent and kv % degree and degree % kv:
         yield f"the {kv} KV heads can neither be divided nor copied over {degree} GPUs"
     for width in shape.widths.divided:
-        if width % degree:
+        if width == shape.widths.expert and (part := uneven_part(width, stored, degree)):
+            if part * (degree - 1) >= width:
+                yield f"experts {width} wide leave nothing to the last of {degree} GPUs"
+        elif width % degree:
             yield f"an MLP {width} wide cannot be divided by {degree}"
         elif degree > 1 and stored.block and width // degree % stored.block:
             yield (

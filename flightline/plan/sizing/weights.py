@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flightline.plan.sizing.formats import Format
 from flightline.plan.sizing.parameters import Parameters
-from flightline.plan.sizing.placement import Placement
+from flightline.plan.sizing.placement import Placement, uneven_part
 from flightline.plan.sizing.shape import ModelShape
 
 KEPT_BITS = 16
@@ -28,6 +28,8 @@ class Weights:
     format: Format
     padding: float = 1.0
     """Bytes of experts on a GPU for each byte on disk."""
+    expert_width: int = 0
+    """Width of a routed expert; 0 without any."""
 
     @property
     def quantised(self) -> int:
@@ -45,6 +47,11 @@ class Weights:
         kept = self.parameters.total - self.quantised
         return _bytes(self.quantised, self.format.bits) + _bytes(kept, KEPT_BITS)
 
+    def expert_share(self, degree: int) -> float:
+        """Return the share of each expert that the GPU with most of it has."""
+        part = uneven_part(self.expert_width, self.format, degree)
+        return part / self.expert_width if part else 1 / degree
+
     def on_gpu(self, placement: Placement) -> int:
         """Return the bytes on the GPU that has most of them.
 
@@ -56,8 +63,9 @@ class Weights:
         degree, heads = placement.tensor_parallel, placement.kv_degree
         inner = _bits(self.format, "linear")
         experts = parts.experts * _bits(self.format, "experts") * self.padding
-        divided = (parts.attention + parts.mlp) * inner + experts
-        layers = divided / degree + parts.keys_values * inner / heads + parts.latent * inner
+        divided = (parts.attention + parts.mlp) * inner / degree
+        divided += experts * self.expert_share(degree)
+        layers = divided + parts.keys_values * inner / heads + parts.latent * inner
         outer = _bits(self.format, "all")
         edge = (
             (parts.embedding + parts.head)
@@ -72,7 +80,8 @@ def of(shape: ModelShape, stored: Format) -> Weights:
     """Return the weights of a model stored in a format."""
     has_odd_widths = any(width % _PAD for width in (shape.hidden, shape.widths.expert))
     is_padded = stored.name == "mxfp4" and has_odd_widths
-    return Weights(shape.parameters, stored, PADDED if is_padded else 1.0)
+    padding = PADDED if is_padded else 1.0
+    return Weights(shape.parameters, stored, padding, shape.widths.expert)
 
 
 def bare(parameters: int, bits: float) -> int:
