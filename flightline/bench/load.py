@@ -18,6 +18,10 @@ from httpx_sse import SSEError, aconnect_sse
 _WORDS = Path(__file__).with_name("words.txt").read_text(encoding="ascii").split()
 """Common English words, most of them one token in the vocabularies of current models."""
 
+_TEXTS = ("content", "reasoning", "reasoning_content")
+"""Fields of a piece with text: thoughts are `reasoning` in vLLM, `reasoning_content` elsewhere and
+before (docs.vllm.ai/en/v0.11.2/features/reasoning_outputs, 2026-11-21)."""
+
 PATIENCE_SECONDS = 600.0
 """How long one answer may be silent; a full queue in front of a large model takes minutes."""
 
@@ -53,7 +57,8 @@ class Answer:
     began: float
     ended: float
     tokens_at: tuple[float, ...] = ()
-    """When each piece with text came: an engine sends one token in a piece, or few."""
+    """When each piece with text came, thoughts included: an engine sends one token in a piece, or
+    few."""
     output_tokens: int = 0
     """As the answer's usage says; the number of pieces where it says nothing."""
     prompt_tokens: int = 0
@@ -151,10 +156,10 @@ async def _whole(run: _Run, body: dict[str, Any], began: float) -> Answer:
     response = await run.client.post("/v1/chat/completions", json=body)
     if response.status_code != httpx.codes.OK:
         return Answer(began, run.now, error=_refusal(response.status_code, response.text))
-    found = response.json()
+    found = _object(response.text)
     usage = found.get("usage") or {}
-    if not found.get("choices"):
-        return Answer(began, run.now, error="the answer has no choices")
+    if wrong := _wrong(found) or _without_choices(has_choices=bool(found.get("choices"))):
+        return Answer(began, run.now, error=wrong)
     return Answer(
         began,
         run.now,
@@ -171,15 +176,19 @@ async def _streamed(run: _Run, body: dict[str, Any], began: float) -> Answer:
         if response.status_code != httpx.codes.OK:
             text = (await response.aread()).decode(errors="replace")
             return Answer(began, run.now, error=_refusal(response.status_code, text))
-        is_complete = False
+        error: str | None = "the stream ended before its end"
+        has_choices = False
         async for piece in _pieces(source):
             if piece is None:
-                is_complete = True
+                error = _without_choices(has_choices=has_choices)
+                break
+            if wrong := _wrong(piece):
+                error = wrong
                 break
             usage = piece.get("usage") or usage
+            has_choices = has_choices or bool(piece.get("choices"))
             if _has_text(piece):
                 moments.append(run.now)
-    error = None if is_complete else "the stream ended before its end"
     return Answer(
         began,
         run.now,
@@ -193,12 +202,32 @@ async def _streamed(run: _Run, body: dict[str, Any], began: float) -> Answer:
 async def _pieces(source: Any) -> AsyncIterator[dict[str, Any] | None]:
     """Yield the stream's objects, and None for its [DONE]."""
     async for event in source.aiter_sse():
-        yield None if event.data == "[DONE]" else json.loads(event.data)
+        yield None if event.data == "[DONE]" else _object(event.data)
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise httpx.DecodingError(f"expected an object of JSON, got {text[:40]}")
+    return found
+
+
+def _wrong(found: dict[str, Any]) -> str | None:
+    """Return the error that an engine sends where an answer was due, after its status 200."""
+    told = found.get("error") or (found if found.get("object") == "error" else None)
+    if not told:
+        return None
+    message = told.get("message") if isinstance(told, dict) else told
+    return f"HTTP 200 and an error: {str(message or told)[:120]}"
+
+
+def _without_choices(*, has_choices: bool) -> str | None:
+    return None if has_choices else "the answer has no choices"
 
 
 def _has_text(piece: dict[str, Any]) -> bool:
     deltas = (choice.get("delta") or {} for choice in piece.get("choices") or ())
-    return any(delta.get("content") or delta.get("reasoning_content") for delta in deltas)
+    return any(delta.get(name) for delta in deltas for name in _TEXTS)
 
 
 def _refusal(status: int, text: str) -> str:

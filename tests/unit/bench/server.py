@@ -12,6 +12,23 @@ from typing import Any
 USAGE = {"completion_tokens": 3, "prompt_tokens": 7}
 
 
+def pieces(*fields: str) -> list[Any]:
+    """Return the pieces of an answer whose three words are in these fields."""
+    words = ({name: word} for name, word in zip(fields, "abc", strict=True))
+    return [{"choices": [{"delta": each}]} for each in ({"role": "assistant"}, *words)]
+
+
+PIECES = pieces("content", "content", "content")
+STREAMS: dict[str, list[Any]] = {
+    "thinking": pieces("reasoning", "reasoning_content", "content"),
+    "broken": [*PIECES[:2], {"error": {"message": "engine is dead", "code": 500}}],
+    "broken at once": [{"error": "no room"}],
+    "broken as before": [{"object": "error", "message": "engine is dead", "code": 500}],
+    "silent": [],
+    "strange": [[1]],
+}
+
+
 class Engine(BaseHTTPRequestHandler):
     """Three tokens, streamed or not."""
 
@@ -25,8 +42,10 @@ class Engine(BaseHTTPRequestHandler):
             self._send(429, {"error": {"message": "too many requests"}})
         elif body["model"] == "odd":
             self._send(200, {"choices": []})
+        elif body["model"] == "failed":
+            self._send(200, {"error": "no room"})
         elif body.get("stream"):
-            self._stream(is_cut=body["model"] == "cut")
+            self._stream(body["model"])
         else:
             choice = {"message": {"content": "a b c"}}
             self._send(200, {"choices": [choice], "usage": USAGE})
@@ -38,19 +57,19 @@ class Engine(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def _stream(self, *, is_cut: bool) -> None:
+    def _stream(self, model: str) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
-        for piece in ({"role": "assistant"}, *({"content": word} for word in "abc")):
-            self._event({"choices": [{"delta": piece}]})
-        if not is_cut:
+        for event in STREAMS.get(model, PIECES):
+            self._event(event)
+        if model != "cut":
             self._event({"choices": [], "usage": USAGE})
             self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
 
-    def _event(self, data: dict[str, Any]) -> None:
+    def _event(self, data: Any) -> None:
         self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
         self.wfile.flush()
 
@@ -58,12 +77,18 @@ class Engine(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """Takes a hundred connections at once, also on a busy computer."""
+
+    request_queue_size = 256
+
+
 @contextmanager
 def engine() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Give the address of a running engine, and the requests that it has seen."""
     seen: list[dict[str, Any]] = []
     kind = type("Seeing", (Engine,), {"seen": seen})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    server = Server(("127.0.0.1", 0), kind)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -34,6 +34,12 @@ def test_a_streamed_answer_has_a_time_for_every_token(served: Running) -> None:
         assert each.began <= each.tokens_at[0] <= each.tokens_at[-1] <= each.ended
 
 
+def test_thoughts_are_text_too(served: Running) -> None:
+    for each in answers(served, "thinking"):
+        assert each.error is None
+        assert len(each.tokens_at) == 3
+
+
 def test_a_whole_answer_has_its_tokens_from_the_usage(served: Running) -> None:
     found = answers(served, streaming=False)
     assert [each.output_tokens for each in found] == [3, 3, 3]
@@ -47,6 +53,12 @@ def test_a_whole_answer_has_its_tokens_from_the_usage(served: Running) -> None:
         ("refused", False, "HTTP 429: too many requests"),
         ("cut", True, "the stream ended before its end"),
         ("odd", False, "the answer has no choices"),
+        ("failed", False, "HTTP 200 and an error: no room"),
+        ("broken", True, "HTTP 200 and an error: engine is dead"),
+        ("broken at once", True, "HTTP 200 and an error: no room"),
+        ("broken as before", True, "HTTP 200 and an error: engine is dead"),
+        ("silent", True, "the answer has no choices"),
+        ("strange", True, "DecodingError: expected an object of JSON, got [1]"),
     ],
 )
 def test_what_goes_wrong_is_an_answer_with_its_error(
