@@ -6,6 +6,8 @@ import datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from flightline.errors import FlightlineError
 from roles.gateway.log_settings import AuditLogSettings, PromptSettings, SiemSettings
@@ -86,7 +88,9 @@ def test_a_key_of_the_provider_that_is_not_there_is_refused_before_any_connectio
     jwt = JwtSettings(algorithm="ES256", key_file="idp.pem", issuer="https://idp", audience="llm")
     with pytest.raises(FlightlineError, match=r"idp\.pem cannot be read .*JwtSettings\.key_file"):
         GatewaySettings(enabled=True, jwt=jwt).warnings(TODAY)
-    (folder / "idp.pem").touch()
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    (folder / "idp.pem").write_bytes(key.public_bytes(serialization.Encoding.PEM, form))
     assert GatewaySettings(enabled=True, jwt=jwt).warnings(TODAY)
 
 
