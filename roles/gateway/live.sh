@@ -13,7 +13,7 @@ systemctl show "$unit" -p NeedDaemonReload -p ExecMainStartTimestamp 2>/dev/null
     esac
 done
 echo "unit.changed=$(stat -c %Y "/etc/systemd/system/$unit" 2>/dev/null)"
-haproxy -v 2>/dev/null | sed -n '1s/.*version \([0-9.]*\).*/installed=\1/p; s/^Status: /status=/p'
+haproxy -v 2>/dev/null | sed -n '1s/.*version \([^ ]*\).*/installed=\1/p; s/^Status: /status=/p'
 echo "now=$(date +%s)"
 
 sed -n 's/^    description /config.told=/p' "$config" 2>/dev/null

@@ -173,6 +173,8 @@ def grpc(make: Make, tmp_path: Path) -> Rig:
     rig = make(upstreams=(behind,))
     config = tmp_path / "grpc.cfg"
     config.write_text(f"""
+global
+    tune.bufsize 1048576
 defaults
     mode http
     timeout connect 5s
@@ -180,6 +182,7 @@ defaults
     timeout server 10s
 frontend grpc
     bind 127.0.0.1:{behind.grpc_port} proto h2
+    http-request wait-for-body time 5s
     http-request return status 200 content-type application/grpc hdr x-path %[path] hdr x-key %[req.fhdr(authorization)] string ok
 """)  # noqa: E501
     rig.engines[behind.grpc_port] = subprocess.Popen(["haproxy", "-f", str(config), "-db"])
@@ -187,9 +190,10 @@ frontend grpc
     return rig
 
 
-def call(rig: Rig, method: str, model: bytes, key: str = KEY) -> str:
-    """Call a method with a message whose first field is the model's name."""
-    message = b"\x0a" + bytes([len(model)]) + model
+def call(rig: Rig, method: str, model: bytes, key: str = KEY, size: int = 0) -> str:
+    """Call a method with a message: the model's name, then about `size` bytes of another field."""
+    field = b"\x42\x7f" + bytes(127)
+    message = b"\x0a" + bytes([len(model)]) + model + field * (size // len(field))
     done = subprocess.run(
         ["curl", "-sk", "--http2", "-m", "10", "-D", "-", "-o", "/dev/null", "--data-binary", "@-",
          "-H", "content-type: application/grpc", "-H", "te: trailers",
@@ -207,6 +211,20 @@ def test_grpc_passes_by_the_model_in_its_message(grpc: Rig) -> None:
     assert "Bearer" not in said
     assert call(grpc, "ModelInfer", b"other").startswith("HTTP/2 404")
     assert call(grpc, "ServerReady", b"").startswith("HTTP/2 200")
+
+
+@pytest.mark.parametrize("method", ["ModelInfer", "ModelStreamInfer"])
+def test_a_large_grpc_message_passes_too(grpc: Rig, method: str) -> None:
+    for size in (60_000, 200_000, 700_000):
+        assert call(grpc, method, b"chat", size=size).startswith("HTTP/2 200"), size
+        grpc.logged()
+        call(grpc, method, b"other", size=size)
+        assert [each["status"] for each in grpc.logged()] == [404], size
+
+
+def test_a_grpc_message_larger_than_allowed_is_refused(grpc: Rig) -> None:
+    call(grpc, "ModelInfer", b"chat", size=2_000_000)
+    wait(lambda: [each["status"] for each in grpc.logged()] == [413], "it was not refused")
 
 
 def test_grpc_has_the_same_rights(grpc: Rig) -> None:

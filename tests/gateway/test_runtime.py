@@ -175,7 +175,7 @@ def test_no_model_without_an_engine_is_503_with_retry_after(pair: Rig) -> None:
 def test_an_engine_too_busy_to_say_at_once_that_it_is_well_keeps_its_requests(
     gateway: Rig,
 ) -> None:
-    assert gateway.chat(health_seconds=2).status == 200
+    assert gateway.chat(health_seconds=1.5).status == 200
     time.sleep(6)
     assert gateway.count_up() == 1
     assert gateway.chat(health_seconds=0).status == 200
