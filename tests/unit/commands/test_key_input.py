@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from flightline.serving import keys
-from tests.unit.commands.test_key import ADD, TWO, declare
+from tests.unit.commands.key_gateways import declare
+from tests.unit.commands.test_key import ADD, TWO
 from tests.unit.test_bad_input import BIN, project, typed
 
 __all__ = ["project"]
