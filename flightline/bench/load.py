@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,10 @@ from typing import Any
 import httpx
 from httpx_sse import SSEError, aconnect_sse
 
+from flightline.bench import pieces
+
 _WORDS = Path(__file__).with_name("words.txt").read_text(encoding="ascii").split()
 """Common English words, most of them one token in the vocabularies of current models."""
-
-_TEXTS = ("content", "reasoning", "reasoning_content")
-"""Fields of a piece with text: thoughts are `reasoning` in vLLM, `reasoning_content` elsewhere and
-before (docs.vllm.ai/en/v0.11.2/features/reasoning_outputs, 2026-11-21)."""
 
 PATIENCE_SECONDS = 600.0
 """How long one answer may be silent; a full queue in front of a large model takes minutes."""
@@ -86,7 +83,23 @@ class _Run:
     sent: int = 0
 
 
-async def run(plan: Plan, key: str | None, ca: Path | None = None) -> list[Answer]:
+@dataclass(frozen=True)
+class Sent:
+    """A run that is over."""
+
+    began: float
+    """When, in seconds of time.monotonic()."""
+    answers: list[Answer]
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """The first request's begin and the last answer's end, in the same seconds."""
+        first = min((each.began for each in self.answers), default=0.0)
+        last = max((each.ended for each in self.answers), default=0.0)
+        return self.began + first, self.began + last
+
+
+async def run(plan: Plan, key: str | None, ca: Path | None = None) -> Sent:
     """Return an answer for every request that was begun, in the order of their ends.
 
     `key` goes in the Authorization header; `ca` is a file of authorities to trust instead of the
@@ -101,7 +114,7 @@ async def run(plan: Plan, key: str | None, ca: Path | None = None) -> list[Answe
     ) as client:
         begun = _Run(plan, client, dice=random.Random(plan.seed))  # noqa: S311 - not a secret
         await (_closed(begun) if plan.rate is None else _open(begun, plan.rate))
-    return begun.answers
+    return Sent(begun.began, begun.answers)
 
 
 async def _closed(run: _Run) -> None:
@@ -155,11 +168,12 @@ def request_body(plan: Plan, dice: random.Random) -> dict[str, Any]:
 async def _whole(run: _Run, body: dict[str, Any], began: float) -> Answer:
     response = await run.client.post("/v1/chat/completions", json=body)
     if response.status_code != httpx.codes.OK:
-        return Answer(began, run.now, error=_refusal(response.status_code, response.text))
-    found = _object(response.text)
+        return Answer(began, run.now, error=pieces.refusal(response.status_code, response.text))
+    found = pieces.parsed(response.text)
     usage = found.get("usage") or {}
-    if wrong := _wrong(found) or _without_choices(has_choices=bool(found.get("choices"))):
-        return Answer(began, run.now, error=wrong)
+    error = pieces.wrong(found) or (None if found.get("choices") else pieces.EMPTY)
+    if error is not None:
+        return Answer(began, run.now, error=error)
     return Answer(
         began,
         run.now,
@@ -175,19 +189,19 @@ async def _streamed(run: _Run, body: dict[str, Any], began: float) -> Answer:
         response = source.response
         if response.status_code != httpx.codes.OK:
             text = (await response.aread()).decode(errors="replace")
-            return Answer(began, run.now, error=_refusal(response.status_code, text))
+            return Answer(began, run.now, error=pieces.refusal(response.status_code, text))
         error: str | None = "the stream ended before its end"
         has_choices = False
         async for piece in _pieces(source):
             if piece is None:
-                error = _without_choices(has_choices=has_choices)
+                error = None if has_choices else pieces.EMPTY
                 break
-            if wrong := _wrong(piece):
+            if wrong := pieces.wrong(piece):
                 error = wrong
                 break
             usage = piece.get("usage") or usage
             has_choices = has_choices or bool(piece.get("choices"))
-            if _has_text(piece):
+            if pieces.has_text(piece):
                 moments.append(run.now)
     return Answer(
         began,
@@ -202,44 +216,8 @@ async def _streamed(run: _Run, body: dict[str, Any], began: float) -> Answer:
 async def _pieces(source: Any) -> AsyncIterator[dict[str, Any] | None]:
     """Yield the stream's objects, and None for its [DONE]."""
     async for event in source.aiter_sse():
-        yield None if event.data == "[DONE]" else _object(event.data)
-
-
-def _object(text: str) -> dict[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, dict):
-        raise httpx.DecodingError(f"expected an object of JSON, got {text[:40]}")
-    return found
-
-
-def _wrong(found: dict[str, Any]) -> str | None:
-    """Return the error that an engine sends where an answer was due, after its status 200."""
-    told = found.get("error") or (found if found.get("object") == "error" else None)
-    if not told:
-        return None
-    message = told.get("message") if isinstance(told, dict) else told
-    return f"HTTP 200 and an error: {str(message or told)[:120]}"
-
-
-def _without_choices(*, has_choices: bool) -> str | None:
-    return None if has_choices else "the answer has no choices"
-
-
-def _has_text(piece: dict[str, Any]) -> bool:
-    deltas = (choice.get("delta") or {} for choice in piece.get("choices") or ())
-    return any(delta.get(name) for delta in deltas for name in _TEXTS)
-
-
-def _refusal(status: int, text: str) -> str:
-    try:
-        told = json.loads(text)["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        told = ""
-    return f"HTTP {status}{f': {str(told)[:120]}' if told else ''}"
+        yield None if event.data == "[DONE]" else pieces.parsed(event.data)
 
 
 def _told(error: Exception) -> str:
     return f"{type(error).__name__}{f': {error}' if str(error) else ''}"[:160]
-
-
-Runner = Callable[[Plan, str | None, Path | None], Awaitable[list[Answer]]]

@@ -7,9 +7,7 @@ import contextlib
 import json
 import math
 import ssl
-import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from flightline.bench import load, plot, power
+from flightline.bench import drawn, load, plot
 from flightline.bench.figures import PERCENTILES, Figures, Spread, figures
 from flightline.errors import FlightlineError
 from flightline.files import write_atomically
@@ -54,17 +52,18 @@ def command(
     key = None if key_file is None else key_of(key_file)
     _require_authorities(ca)
     _require_file_to_be("--plot", options["picture"])
-    with _drawing(inventory, plan.seconds) as drawn:
-        answers = asyncio.run(load.run(plan, key, ca))
-    if not answers:
+    with _reading(inventory) as read:
+        sent = asyncio.run(load.run(plan, key, ca))
+    if not (answers := sent.answers):
         raise FlightlineError(f"no request began within {plan.seconds:g} s; raise --duration.")
-    found = figures(answers)
-    if drawn:
-        found = replace(found, joules=_joules(drawn[0], found.seconds))
+    samples = read and read.samples
+    found = figures(answers, drawn.joules(samples, *sent.window) if samples else None)
     _show(found, plan, options["form"])  # before what can still fail: a run takes minutes
     if options["picture"] is not None:
         write_atomically(options["picture"], plot.svg(answers, f"{plan.model} at {url}").decode())
-    _refuse_unmeasured(found, plan, None if drawn else inventory)
+    _refuse_unmeasured(found, plan)
+    if read:
+        _refuse_unread(read, inventory, found)
     sys.exit(0 if not found.failed else 1)
 
 
@@ -119,15 +118,25 @@ def _base(url: str) -> str:
     return str(parsed).rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
 
 
-def _refuse_unmeasured(found: Figures, plan: load.Plan, unread: str | None) -> None:
-    """A gateway that nobody reached was not measured, and neither was power that nobody read."""
+def _refuse_unmeasured(found: Figures, plan: load.Plan) -> None:
+    """A gateway that nobody reached was not measured."""
     if found.failed == found.requests and all(each.startswith("Connect") for each in found.errors):
         raise FlightlineError(
             f"no request could be sent to {plan.url}; check its host and port, and --ca where the "
             "authority is the site's own."
         )
-    if unread is not None:
-        raise FlightlineError(f"the power of {unread} could not be read; its message is above.")
+
+
+def _refuse_unread(read: drawn.Reading, inventory: str | None, found: Figures) -> None:
+    """Neither was power that nobody read."""
+    if read.samples is None:
+        raise FlightlineError(f"the power of {inventory} could not be read; {read.why}.")
+    if found.joules is None:
+        click.echo(
+            f"no J/token: some node of {inventory} told its power less than twice in the "
+            f"{found.seconds:.1f} s from the first request to the last answer, or none has a GPU",
+            err=True,
+        )
 
 
 def _require_file_to_be(option: str, path: Path | None) -> None:
@@ -152,31 +161,8 @@ def _require_authorities(ca: Path | None) -> None:
         raise FlightlineError(f"--ca {ca} holds no certificate in PEM.") from None
 
 
-@contextlib.contextmanager
-def _drawing(inventory: str | None, seconds: float) -> Any:
-    """Read the power in a process of its own while the body runs; yields a list with its answer.
-
-    The list stays empty where it could not be read; the process said why.
-    """
-    told: list[dict[str, float | None]] = []
-    if inventory is None:
-        yield told
-        return
-    asked = [sys.executable, "-m", "flightline.bench.power", inventory, str(seconds)]
-    with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield told
-        except BaseException:
-            process.terminate()
-            raise
-        said, _ = process.communicate()
-    if not process.returncode:
-        told.append(json.loads(said)["watts"])
-
-
-def _joules(nodes: dict[str, float | None], seconds: float) -> float | None:
-    watts = power.total(nodes)
-    return None if watts is None else watts * seconds
+def _reading(inventory: str | None) -> contextlib.AbstractContextManager[drawn.Reading | None]:
+    return contextlib.nullcontext() if inventory is None else drawn.reading(inventory)
 
 
 def _show(found: Figures, plan: load.Plan, form: str) -> None:

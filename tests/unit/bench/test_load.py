@@ -23,7 +23,7 @@ def served() -> Iterator[Running]:
 
 def answers(served: Running, model: str = "good", **plan: Any) -> list[Answer]:
     chosen = {"seconds": 20.0, "requests_max": 3, "prompt_tokens": 5, "output_tokens": 3, **plan}
-    return asyncio.run(run(Plan(served[0], model, **chosen), "fl-secret"))
+    return asyncio.run(run(Plan(served[0], model, **chosen), "fl-secret")).answers
 
 
 def test_a_streamed_answer_has_a_time_for_every_token(served: Running) -> None:
