@@ -27,13 +27,20 @@ def items(settings: GatewaySettings) -> tuple[Item, ...]:
         f"gateway{PROGRAM}.j2",
         keys=layout.GATEWAY_KEYS,
         socket=layout.GATEWAY_SOCKET,
+        state=layout.GATEWAY_STATE,
         unit=layout.GATEWAY_UNIT,
         end=keys_map.END,
     )
     known = declared(settings)
     return (
         File(PROGRAM, program, mode="755", validate="sh -n {staged}"),
-        Merge(layout.GATEWAY_KEYS, partial(merged, path(settings), known), mode="600"),
+        Merge(
+            layout.GATEWAY_KEYS,
+            partial(merged, path(settings), known),
+            mode="600",
+            # what was revoked since the node was read stays so
+            validate=f"[ ! -x {PROGRAM} ] || {PROGRAM} fits {{staged}}",
+        ),
     )
 
 

@@ -153,6 +153,7 @@ def _keys(rig: Rig) -> None:
         source,
         keys=str(path),
         socket=str(rig.socket),
+        state=str(rig.state),
         unit="flightline-none.service",
         end=keys_map.END,
     )

@@ -53,7 +53,8 @@ class Gateway:
         program.parent.mkdir(parents=True)
         source = f"gateway{layout.GATEWAY_KEYS_LOAD}.j2"
         unit = "flightline-none-such.service"
-        program.write_text(render(source, keys="-", socket="-", unit=unit, end=keys_map.END))
+        where = {"keys": "-", "socket": "-", "state": "-"}
+        program.write_text(render(source, **where, unit=unit, end=keys_map.END))
         program.chmod(0o755)
         shell = folder / "shell"
         shell.write_text(SHELL.format(folder=folder))
@@ -61,7 +62,11 @@ class Gateway:
         (folder / "keys.map").write_text(keys_map.rendered((), keys.now()))
         (folder / "haproxy.cfg").write_text(CONFIG.format(folder=folder, port=self.port))
         self.sshd = make_sshd(f"ForceCommand {shell}")
-        self.process = subprocess.Popen(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")])
+        self.start()
+
+    def start(self) -> None:
+        """Start HAProxy, and wait until it listens."""
+        self.process = subprocess.Popen(["haproxy", "-db", "-f", str(self.folder / "haproxy.cfg")])
         while socket.socket().connect_ex(("127.0.0.1", self.port)):
             time.sleep(0.05)
 
