@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
 from flightline.operations.packages import Installed, Packages, parse_packages
+from roles.gateway.weights import FRESH
 
 # The package's own configuration has no proxy on Debian; on the RHEL family it has examples, but
 # its unit is off until somebody turns it on.
-_QUERY = """\
+_QUERY = f"""\
 echo "ground version $(haproxy -v 2>/dev/null | sed -n '1s/.*version \\([0-9][0-9.]*\\).*/\\1/p')"
 echo "ground unit $(systemctl is-active haproxy.service 2>/dev/null)"
 if grep -qE '^[[:space:]]*(frontend|listen)[[:space:]]' /etc/haproxy/*.cfg 2>/dev/null; then
     echo ground proxies yes
-fi"""
+fi
+if [ -e {FRESH} ]; then echo ground fresh yes; fi"""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Ground:
     """HAProxy's, such as (2, 6); None: it is not installed."""
     is_site_running: bool
     """A HAProxy of the site's own runs, with proxies of its own."""
+    is_fresh: bool = False
+    """The gateway has not been given all of its weights yet."""
 
 
 class Found(FactBase[Ground | None]):
@@ -62,4 +68,22 @@ def parse_ground(lines: Sequence[str]) -> Ground:
         parse_packages(lines),
         (int(version[1]), int(version[2])) if version else None,
         said.get("unit") == "active" and said.get("proxies") == "yes",
+        said.get("fresh") == "yes",
     )
+
+
+_LAST: WeakKeyDictionary[Any, Ground] = WeakKeyDictionary()
+
+
+def ground_of(host: Any, names: Sequence[str]) -> Ground | None:
+    """Return what is on the node now; None when it cannot be read."""
+    found: Ground | None = host.get_fact(Found, names=names)
+    if found is not None:
+        _LAST[host] = found
+    return found
+
+
+def is_fresh(host: Any) -> bool:
+    """Return whether the gateway lacked weights when the node was last asked."""
+    found = _LAST.get(host)
+    return found is not None and found.is_fresh

@@ -18,7 +18,7 @@ from flightline.operations.services import Service, services
 from flightline.serving import layout
 from flightline.serving.upstreams import Upstream
 from roles.gateway import audit_files, files, weights
-from roles.gateway.facts import Found, Ground
+from roles.gateway.facts import Ground, ground_of, is_fresh
 from roles.gateway.settings import GatewaySettings
 
 OLDEST = (2, 6)
@@ -39,7 +39,7 @@ def gateway_installed(settings: GatewaySettings) -> Generator[StringCommand]:
     One remote command when nothing differs.
     """
     names = files.packages(settings)
-    found = host.get_fact(Found, names=names)
+    found = ground_of(host, names)
     try:
         if found is None:
             raise NodeRefused("what is installed could not be read.")
@@ -84,7 +84,7 @@ def gateway_running(
     + upstreams: the services that this gateway can reach
 
     One remote command when nothing differs. A gateway that starts without a memory of weights is
-    given those that the services' own states call for.
+    given those that the services' own states call for; again, until every node has answered.
     """
     units = (
         Service("haproxy.service", running=False, enabled=False),
@@ -92,14 +92,16 @@ def gateway_running(
         Service(layout.GATEWAY_UNIT),
     )
     starting = list(services._inner(wanted=units))
-    if not starting or isinstance(starting[0], Refusal):
-        yield from starting
-        return
-    yield StringCommand(weights.REMEMBER)
+    is_refused = starting and isinstance(starting[0], Refusal)
+    if starting and not is_refused:
+        yield StringCommand(weights.REMEMBER)
     yield from starting
-    if state.current_stage is StateStage.Execute and settings.public:
-        runtime = list(weights.commands(upstreams, weights.ask_by(inventory.get_host)))
-        yield StringCommand(weights.script(runtime))
+    if is_refused or not settings.public or not (starting or is_fresh(host)):
+        return
+    found = weights.Learned()
+    if state.current_stage is StateStage.Execute:  # only then are the other nodes as declared
+        found = weights.learned(upstreams, weights.ask_by(inventory.get_host))
+    yield StringCommand(weights.script(found))
 
 
 def refuse_unfit(node: NodeFacts, found: Ground) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pyinfra.context import ctx_host
+from pyinfra.api.state import StateStage
+from pyinfra.context import ctx_host, ctx_state
 
 from flightline.errors import NodeRefused
 from flightline.facts.node import NodeFacts, parse_node
@@ -16,7 +18,7 @@ from flightline.operations.packages import Installed
 from flightline.operations.refusal import Refusal
 from flightline.serving.upstreams import Upstream
 from roles.gateway import files, operations
-from roles.gateway.facts import Found, Ground, parse_ground
+from roles.gateway.facts import Found, Ground, ground_of, parse_ground
 from roles.gateway.operations import refuse_unfit
 from roles.gateway.settings import GatewaySettings
 
@@ -68,12 +70,12 @@ def test_a_haproxy_of_the_sites_own_is_left_alone() -> None:
 
 def test_what_is_there_is_read() -> None:
     lines = [
-        "ground version 2.6.12", "ground unit active", "ground proxies yes",
+        "ground version 2.6.12", "ground unit active", "ground proxies yes", "ground fresh yes",
         "manager apt", "ii  haproxy 2.6.12-1+deb12u4", "end",
     ]  # fmt: skip
     found = parse_ground(lines)
     assert found.version == (2, 6)
-    assert found.is_site_running
+    assert found.is_site_running and found.is_fresh
     assert found.packages.versions == {"haproxy": "2.6.12-1+deb12u4"}
     assert not parse_ground([each for each in lines if "proxies" not in each]).is_site_running
     assert (
@@ -168,3 +170,16 @@ def test_configuration_and_keys_are_for_root_alone() -> None:
     ]
     modes = {each.path.rpartition("/")[2]: each.mode for each in items}
     assert (modes["haproxy.cfg"], modes["keys.map"]) == ("600", "600")
+
+
+@pytest.mark.parametrize(("fresh", "commands"), [(False, 0), (True, 1)])
+def test_a_gateway_that_has_not_learnt_all_weights_is_given_them_though_it_runs(
+    monkeypatch: pytest.MonkeyPatch, fresh: bool, commands: int
+) -> None:
+    found = replace(ground(), is_fresh=fresh)
+    monkeypatch.setattr(operations.services, "_inner", lambda wanted: iter(()))
+    stand_in = Host(found)
+    with ctx_host.use(stand_in), ctx_state.use(SimpleNamespace(current_stage=StateStage.Prepare)):
+        ground_of(stand_in, ("haproxy",))
+        planned = list(operations.gateway_running._inner(settings=SETTINGS, upstreams=()))
+    assert len(planned) == commands

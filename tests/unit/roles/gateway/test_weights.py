@@ -24,23 +24,27 @@ def told(active: layout.Letter) -> str:
 
 
 def test_a_service_that_switched_gets_its_requests_in_slot_b() -> None:
-    files = {"n1": told("b"), "n2": told("a"), "n3": None}
-    found = list(
-        weights.commands([upstream(name) for name in files], lambda each: files[each.node])
-    )
-    assert found == [
+    files = {"n1": told("b"), "n2": told("a"), "n3": ""}
+    found = weights.learned([upstream(name) for name in files], lambda each: files[each.node])
+    assert found.commands == (
         "set server model.tiny/n1.chat-b weight 100",
         "set server model.tiny/n1.chat-a weight 0",
-    ]
+    )
+    assert found.is_all
 
 
 def test_a_state_that_cannot_be_read_leaves_the_others_their_weights() -> None:
     files = {"n1": "{", "n2": told("b")}
-    found = list(
-        weights.commands([upstream(name) for name in files], lambda each: files[each.node])
-    )
-    assert all("n2.chat" in each for each in found)
-    assert len(found) == 2
+    found = weights.learned([upstream(name) for name in files], lambda each: files[each.node])
+    assert all("n2.chat" in each for each in found.commands)
+    assert (len(found.commands), found.is_all) == (2, False)
+
+
+def test_a_node_that_does_not_answer_leaves_the_gateway_with_something_to_learn() -> None:
+    files = {"n1": told("b"), "n2": None}
+    found = weights.learned([upstream(name) for name in files], lambda each: files[each.node])
+    assert (len(found.commands), found.is_all) == (2, False)
+    assert "rm" not in weights.script(found)
 
 
 @pytest.mark.parametrize("host", [None, SimpleNamespace(connected=False)])
@@ -57,7 +61,7 @@ def test_only_a_fresh_gateway_is_given_weights(tmp_path: Path, is_fresh: bool, g
     control.chmod(0o755)
     if is_fresh:
         fresh.touch()
-    script = weights.script(["set server x/y weight 100"])
+    script = weights.script(weights.Learned(("set server x/y weight 100",), is_all=True))
     moved = script.replace(layout.GATEWAY_CTL, str(control)).replace(weights.FRESH, str(fresh))
     subprocess.run(["dash", "-c", moved], check=True)
     assert (said.read_text() if said.exists() else "") == given
@@ -67,7 +71,9 @@ def test_only_a_fresh_gateway_is_given_weights(tmp_path: Path, is_fresh: bool, g
 def test_a_gateway_that_does_not_answer_stays_fresh_and_fails(tmp_path: Path) -> None:
     fresh = tmp_path / "fresh"
     fresh.touch()
-    moved = weights.script(["x"]).replace(layout.GATEWAY_CTL, "false")
+    moved = weights.script(weights.Learned(("x",), is_all=True)).replace(
+        layout.GATEWAY_CTL, "false"
+    )
     done = subprocess.run(["dash", "-c", moved.replace(weights.FRESH, str(fresh))], check=False)
     assert done.returncode != 0
     assert fresh.exists()
