@@ -11,6 +11,7 @@ What the gateway's configuration sets before the first rule that can refuse a re
 
 from __future__ import annotations
 
+from flightline.serving import keys
 from roles.gateway.log_settings import AuditLogSettings
 
 SOCKETS = "/run/flightline-audit"
@@ -25,6 +26,9 @@ LOG_FILE = f"{LOG_FOLDER}/audit.log"
 QUEUE_FOLDER = f"{LOG_FOLDER}/queue"
 STATS_FILE = f"{LOG_FOLDER}/audit-stats.log"
 INDEX_FILE = f"{LOG_FOLDER}/audit.index"
+
+WITHOUT_KEYS = f"regsub('{keys.PATTERN}',{keys.PREFIX},g)"
+"""HAProxy's converter that takes out keys which a client put where they are logged."""
 
 UNIQUE_ID = "%[uuid()]"
 """For `unique-id-format`: what the log's `request` holds and `x-request-id` returns."""
@@ -44,7 +48,8 @@ def request_captures(settings: AuditLogSettings) -> tuple[str, ...]:
     prompt = f"http-request set-var(txn.prompt) req.body,bytes(0,{settings.prompt_bytes})"
     return (
         "http-request set-var(txn.method) method",
-        f"http-request set-var(txn.path) path,bytes(0,{_PATH})",
+        # a key that a client sent as a path by mistake is not kept
+        f"http-request set-var(txn.path) path,{WITHOUT_KEYS},bytes(0,{_PATH})",
         *((prompt,) if settings.prompt_bytes else ()),
     )
 

@@ -87,6 +87,7 @@ def _audit(settings: GatewaySettings) -> dict[str, Any]:
         "log_format": audit_log.log_format(settings.audit_log),
         "unique_id": audit_log.UNIQUE_ID,
         "audit_socket": f"unix@{audit_log.AUDIT_SOCKET}",
+        "without_keys": audit_log.WITHOUT_KEYS,
         "captures": [rule for rule in captures if "req.body" not in rule],
         "body_captures": [rule for rule in captures if "req.body" in rule],
         "response_captures": audit_log.response_captures(),

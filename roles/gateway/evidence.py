@@ -71,7 +71,7 @@ class Report:
 def script(settings: GatewaySettings) -> str:
     """Return the question to a node, whose answer `parse_report` reads."""
     values = {
-        "address": "127.0.0.1" if settings.address == "*" else settings.address,
+        "address": host_of(settings.address),
         "port": str(settings.port),
         "public": "yes" if settings.public else "no",
         "socket": layout.GATEWAY_SOCKET,
@@ -81,6 +81,13 @@ def script(settings: GatewaySettings) -> str:
     }
     lines = (f"{name}={shlex.quote(value)}" for name, value in values.items())
     return "\n".join((*lines, _SCRIPT))
+
+
+def host_of(address: str) -> str:
+    """Return where the node itself reaches what is bound to an address, as URLs have it."""
+    if address == "*":
+        return "127.0.0.1"
+    return f"[{address}]" if ":" in address else address
 
 
 def report(host: Host, settings: GatewaySettings) -> Report:

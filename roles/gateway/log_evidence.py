@@ -16,6 +16,7 @@ from testinfra.host import Host
 from flightline.audit.check import not_applicable, unknown
 from flightline.serving import layout
 from roles.gateway import audit_log
+from roles.gateway.evidence import host_of
 from roles.gateway.settings import GatewaySettings
 
 _SCRIPT = Path(__file__).with_name("log_evidence.sh").read_text(encoding="utf-8")
@@ -28,7 +29,7 @@ def script(settings: GatewaySettings) -> str:
     """Return the question; only address and port depend on the settings."""
     values = {
         "port": str(settings.port),
-        "address": "127.0.0.1" if settings.address == "*" else _host(settings.address),
+        "address": host_of(settings.address),
         "folder": audit_log.LOG_FOLDER,
         "reader": audit_log.AUDIT_SOCKET,
         "sockets": audit_log.SOCKETS,
@@ -39,10 +40,6 @@ def script(settings: GatewaySettings) -> str:
         "load": layout.GATEWAY_KEYS_LOAD,
     }
     return "\n".join([*(f"{name}={shlex.quote(value)}" for name, value in values.items()), _SCRIPT])
-
-
-def _host(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def tls_http2(host: Host, settings: GatewaySettings) -> None:
     "HTTP without TLS is not answered",
     severity=CRITICAL,
     remedy=APPLY,
-    depends=RUNS,
+    depends=("gateway-tls-floor",),  # a port that answers nobody would seem to refuse
 )
 def plain_refused(host: Host, settings: GatewaySettings) -> None:
     found = public(host, settings).of("plain")

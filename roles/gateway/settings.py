@@ -74,7 +74,7 @@ class GatewaySettings(Settings):
     """Whether clients enter here. False: the node only lets other gateways reach its engines."""
 
     address: str = "*"
-    """Address that clients reach; "*": every address of the node."""
+    """Address that clients reach; "*": every IPv4 address of the node."""
 
     port: int = Field(default=8443, ge=1, le=65_535)
     """Port that clients reach, over TLS 1.3. 8443 needs no rule for low ports in a firewall that

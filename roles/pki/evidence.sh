@@ -25,7 +25,7 @@ certificate() { # LABEL FILE
 served() { # LABEL FILE OPTION...: what the address shows that HAProxy binds with this file
     address=$(sed -n "s|^[[:space:]]*bind \([^[:space:]]*\) .*crt $2.*|\1|p" "$config" | head -n 1)
     [ -n "$address" ] || return
-    case $address in \** | :::* | 0.0.0.0:* | \[::\]:*) address=127.0.0.1:${address##*:} ;; esac
+    case $address in \** | :::* | 0.0.0.0:* | \[::\]:*) address=127.0.0.1:${address##*:} ;; \[*) ;; *:*:*) address="[${address%:*}]:${address##*:}" ;; esac
     label=$1
     shift 2
     echo "$label=$(timeout 10 openssl s_client -connect "$address" -servername "$name" "$@" </dev/null |

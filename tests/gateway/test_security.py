@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from flightline.serving import keys
 from tests.gateway.client import ADMIN, KEY, entry, send, trusting
 from tests.gateway.conftest import Make
 from tests.gateway.rig import Rig
@@ -193,6 +194,17 @@ def test_no_secret_and_no_prompt_is_logged(make: Make) -> None:
     assert lines[0]["who"] == "ada"
     for secret in (KEY, "SECRET-PROMPT", "fl-wrong-key", "fl-in-query"):
         assert secret not in written
+
+
+def test_a_key_where_it_does_not_belong_is_not_logged(gateway: Rig) -> None:
+    key = keys.new_key()
+    gateway.logged()
+    assert gateway.ask("GET", f"/v1/{key}/x", None).status == 404
+    assert gateway.chat(f"my {key}").status == 404
+    said = gateway.logged()
+    assert [each["path"] for each in said] == ["/v1/fl-/x", "/v1/chat/completions"]
+    assert said[1]["model"] == "my fl-"
+    assert key not in str(said)
 
 
 def test_who_asked_what_is_logged(gateway: Rig) -> None:

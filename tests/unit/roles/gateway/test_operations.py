@@ -177,7 +177,7 @@ def test_a_gateway_that_has_not_learnt_all_weights_is_given_them_though_it_runs(
     monkeypatch: pytest.MonkeyPatch, fresh: bool, commands: int
 ) -> None:
     found = replace(ground(), is_fresh=fresh)
-    monkeypatch.setattr(operations.services, "_inner", lambda wanted: iter(()))
+    monkeypatch.setattr("roles.gateway.operations.services._inner", lambda wanted: iter(()))
     stand_in = Host(found)
     with ctx_host.use(stand_in), ctx_state.use(SimpleNamespace(current_stage=StateStage.Prepare)):
         ground_of(stand_in, ("haproxy",))

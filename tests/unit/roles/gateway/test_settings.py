@@ -10,6 +10,7 @@ import pytest
 
 from flightline.errors import SettingsError
 from flightline.serving import keys
+from roles.gateway.evidence import host_of
 from roles.gateway.settings import GatewaySettings, JwtSettings
 
 TODAY = datetime.date(2026, 11, 21)
@@ -112,3 +113,11 @@ def test_a_token_s_holder_may_be_limited_without_a_key(
         models_of_keys={"ada": ("chat",)},
     )  # fmt: skip
     assert held.warnings(TODAY) == ()
+
+
+@pytest.mark.parametrize(
+    ("address", "reached"),
+    [("*", "127.0.0.1"), ("10.0.0.1", "10.0.0.1"), ("2001:db8::1", "[2001:db8::1]")],
+)
+def test_the_audit_reaches_the_gateway_where_it_is_bound(address: str, reached: str) -> None:
+    assert host_of(address) == reached
