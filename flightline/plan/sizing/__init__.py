@@ -16,5 +16,6 @@ fit         all of it together: what fits
 remedies    what would fit instead
 explain     the arithmetic, line by line
 engines     the same for engines as roles declare them
+shares      what part of a GPU an engine takes
 beside      whether two engines can stand on the same GPUs at once
 """

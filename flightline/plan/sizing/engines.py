@@ -6,7 +6,7 @@ weights and cache alone, TensorRT-LLM's is of what is left for the cache.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -26,6 +26,7 @@ from flightline.plan.sizing.formats import (
 from flightline.plan.sizing.remedies import Remedy, remedies
 from flightline.plan.sizing.request import Assumptions, Request
 from flightline.plan.sizing.shape import ModelShape
+from flightline.plan.sizing.shares import SHARES
 
 
 class Engine(Protocol):
@@ -92,11 +93,6 @@ class Judgement:
     """The arithmetic; None: not judged."""
 
 
-_SHARES: Mapping[str, float] = {"vllm": 0.92, "sglang": 0.88, "tgi": 1.0, "tensorrt_llm": 0.9}
-"""Default of memory_utilization: vllm serve --help of 0.32 [run]; SGLang's server arguments (by
-GPU, 0.88 on most); text-generation-launcher --help; trtllm-serve --help: these three from knowledge
-of them (2026-11-21)."""
-
 _CHECKPOINTS = ("awq", "gptq", "compressed-tensors", "modelopt", "mxfp4")
 """Values of quantization that only a checkpoint quantised so can have."""
 
@@ -110,7 +106,7 @@ def judged(engine: Engine, shape: ModelShape, gpu: Gpu) -> Judgement:
     """Return whether the engine fits its GPUs, or why that is not judged."""
     if not engine.gpus:
         return _unjudged("it runs on the CPU, and the node's memory is not declared")
-    if engine.engine not in _SHARES:
+    if engine.engine not in SHARES:
         return _unjudged(f"what {engine.engine} takes is decided by its own files")
     stored, cache = _weights(engine, shape, gpu), _cache(engine)
     context = engine.context_tokens or shape.longest_context
@@ -121,16 +117,6 @@ def judged(engine: Engine, shape: ModelShape, gpu: Gpu) -> Judgement:
     if context is None:
         return _unjudged("neither context_tokens nor the model's config.json names a context")
     return _of(engine, fits.judged(_request(engine, shape, gpu, stored, cache, context)))
-
-
-def share(engine: Engine) -> float | None:
-    """Return the share of its GPUs' memory that an engine takes; None where that is unknown.
-
-    Zero for an engine on the CPU.
-    """
-    if not engine.gpus:
-        return 0.0
-    return engine.memory_utilization or _SHARES.get(engine.engine)
 
 
 def _of(engine: Engine, fit: Fit) -> Judgement:
@@ -207,7 +193,7 @@ def _request(  # noqa: PLR0917 - parts of one record
 
 
 def _assumed(engine: Engine) -> Assumptions:
-    part = engine.memory_utilization or _SHARES[engine.engine]
+    part = engine.memory_utilization or SHARES[engine.engine]
     if engine.engine == "sglang":
         return Assumptions(part, context_gib=0, activations_gib=0, graphs_gib=0)
     if engine.engine == "tensorrt_llm":

@@ -11,9 +11,9 @@ from flightline import catalog, project
 from flightline.catalog import Gpu
 from flightline.errors import FlightlineError
 from flightline.plan.sizing import shape
-from flightline.plan.sizing.beside import MOST, side_by_side
+from flightline.plan.sizing.beside import MOST, share_of, side_by_side
 from flightline.plan.sizing.config import Config
-from flightline.plan.sizing.engines import Judgement, judged, share
+from flightline.plan.sizing.engines import Judgement, judged
 from flightline.plan.sizing.shape import ModelShape
 from flightline.serving.declared.node import Declared, Node
 
@@ -41,7 +41,7 @@ def problems(node: Node, known: Sizes) -> Iterator[str]:
             yield f"{engine.name}: EngineSettings.config_file: {found.rstrip('.')}"
         for each in _judged(node, engine, known).problems:
             yield f"{engine.name}: {engine.model} {each}"
-    yield from _crowded(node)
+    yield from _crowded(node, known)
 
 
 def warnings(node: Node, known: Sizes) -> Iterator[str]:
@@ -79,8 +79,9 @@ def _judged(node: Node, engine: Declared, known: Sizes) -> Judgement:
 
 
 def _gpu(node: Node) -> Gpu | None:
+    """A GPU as engines have it: whole, and known."""
     try:
-        return catalog.gpu(node.gpu_model) if node.gpu_model else None
+        return catalog.gpu(node.gpu_model) if node.gpu_model and not node.has_mig else None
     except FlightlineError:  # the GPU's own role says so
         return None
 
@@ -103,18 +104,24 @@ def _path(text: str) -> Path:
     return path if path.is_absolute() else project.root() / path
 
 
-def _crowded(node: Node) -> Iterator[str]:
+def _crowded(node: Node, known: Sizes) -> Iterator[str]:
     """Services that share a GPU must have room together."""
-    taken: dict[int, list[tuple[str, float]]] = defaultdict(list)
+    users: dict[int, list[Declared]] = defaultdict(list)
     for engine in node.engines:
-        part = share(engine)
-        for index in engine.gpus if part is not None else ():
-            taken[index].append((engine.name, part or 0.0))
-    for index, parts in sorted(taken.items()):
-        total = sum(part for _, part in parts)
-        if len(parts) > 1 and total > MOST:
-            names = " + ".join(f"{name} {part:g}" for name, part in parts)
+        for index in engine.gpus:
+            users[index].append(engine)
+    shared = {index: engines for index, engines in sorted(users.items()) if len(engines) > 1}
+    sharing = {each.name: each for engines in shared.values() for each in engines}
+    parts = {
+        name: share_of(each, _gpu(node), _judged(node, each, known).fit) or 0.0  # 0: unknown
+        for name, each in sharing.items()
+    }
+    for index, engines in shared.items():
+        taken = {each.name: parts[each.name] for each in engines if parts[each.name]}
+        total = sum(taken.values())
+        if len(taken) > 1 and total > MOST:
+            names = " + ".join(f"{name} {part:.3g}" for name, part in taken.items())
             yield (
-                f"GPU {index} is shared and would be taken {total:g} times ({names}), at most "
+                f"GPU {index} is shared and would be taken {total:.3g} times ({names}), at most "
                 f"{MOST:g} can be; lower memory_utilization"
             )

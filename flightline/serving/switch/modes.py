@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flightline.plan.sizing.beside import side_by_side
-from flightline.plan.sizing.engines import share
+from flightline.plan.sizing.shares import share
 from flightline.serving.switch.engines import Look
 from flightline.serving.switch.node import Refused
 from flightline.serving.switch.steps import Mode
@@ -93,11 +93,12 @@ def _on_gpu(service: Service, look: Look, gpu: int, gpus: int) -> tuple[bool, st
     if gpu not in look.gpus:
         return False, f"{service.node}: nvidia-smi does not tell the memory of GPU {gpu}"
     total, free = (each * 1024 for each in look.gpus[gpu])
-    if (taken := share(service.engine)) is None:  # it takes what the model needs, and no share
+    taken = share(service.engine, total / 1024**2, look.size_kib / gpus / 1024**2)
+    if taken is None:  # it takes what the model needs, and no share
         weights = round(look.size_kib * FACTOR / gpus)
         needed, sums = weights + MARGIN_KIB, f"{_gib(weights)} of weights + {_gib(MARGIN_KIB)}"
     else:
-        needed, sums = round(total * taken), f"{taken:g} of {_gib(total)}"
+        needed, sums = round(total * taken), f"{taken:.3g} of {_gib(total)}"
     fits = free >= needed
     return fits, (
         f"{service.node}: a second {service.name} {'fits' if fits else 'does not fit'} on GPU "

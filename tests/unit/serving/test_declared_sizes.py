@@ -67,3 +67,22 @@ def test_old_and_new_side_by_side_is_a_note() -> None:
     assert "0.92 + 0.92 of GPU 0" in usual and "memory_utilization of at most 0.49" in usual
     half = engine(memory_utilization=0.48, context_tokens=8192)
     assert "can stand side by side" in only(declared.notes([host("gpu-01", half)]))
+
+
+def test_engines_on_one_gpu_are_counted_with_all_that_they_take() -> None:
+    fields: dict[str, Any] = {"share_gpus": True, "engine": "tensorrt_llm", "context_tokens": 4096}
+    pair = [
+        engine(name, port=port, memory_utilization=0.45, **fields)
+        for name, port in (("chat", 8100), ("code", 8200))
+    ]
+    found = only(declared.problems([host("gpu-01", *pair)]))
+    assert "would be taken 1.13 times (chat 0.567 + code 0.567)" in found
+    less = [each.model_copy(update={"memory_utilization": 0.3}) for each in pair]
+    assert declared.problems([host("gpu-01", *less)]) == ()
+
+
+def test_a_divided_gpu_promises_nothing_side_by_side() -> None:
+    divided = NvidiaSettings(gpu_model="h100_sxm_80", mig=("3g.40gb", "3g.40gb"))
+    small = engine(engine="sglang", memory_utilization=0.4, context_tokens=4096)
+    told = only(declared.notes([host("gpu-01", small, nvidia=divided)]))
+    assert "are not known to be able to stand side by side: what sglang takes" in told

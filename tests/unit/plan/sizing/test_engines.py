@@ -164,6 +164,40 @@ def test_what_is_not_known_is_not_promised() -> None:
     assert "is not judged" in side_by_side(half, half).sentence
 
 
+@pytest.mark.parametrize("kind", ["sglang", "tensorrt_llm"])
+def test_a_setting_that_is_no_share_promises_nothing_alone(kind: str) -> None:
+    small = engine(engine=kind, memory_utilization=0.2)
+    found = side_by_side(small, small)
+    assert found.can is None
+    assert f"what {kind} takes of a GPU is not known without" in found.sentence
+
+
+def test_tensorrt_s_weights_come_before_its_share(model: MakeShape) -> None:
+    """140 GiB: 65.7 of weights, 2.5 of overhead, 0.45 of the rest, twice."""
+    h200, shape = catalog.gpu("h200_sxm"), model("llama-3.1-70b")
+    fields: dict[str, Any] = {"engine": "tensorrt_llm", "gpus": (0, 1), "context_tokens": 8192}
+    large = engine(**fields, memory_utilization=0.45)
+    found = side_by_side(large, large, h200, shape)
+    assert found.can is False
+    assert "old and new would take 0.716 + 0.716 of GPU 0, 1" in found.sentence
+    assert "memory_utilization of at most" not in found.sentence
+    small = engine(**fields, memory_utilization=0.2)
+    tiny = side_by_side(small, small, h200, model("llama-3.1-8b"))
+    assert tiny.can is True
+
+
+def test_sglang_s_overhead_comes_beside_its_share(model: MakeShape) -> None:
+    """79 GiB of an H100: 2.5 are 0.032 of it."""
+
+    def found(part: float) -> Any:
+        half = engine(engine="sglang", memory_utilization=part, context_tokens=8192)
+        return side_by_side(half, half, H100, model("llama-3.1-8b"))
+
+    assert found(0.45).can is True
+    assert "0.482 + 0.482 of GPU 0" in found(0.45).sentence
+    assert found(0.48).can is False
+
+
 def test_many_gpus_are_named_as_a_range() -> None:
     every = engine(gpus=tuple(range(8)))
     assert "of GPU 0 to 7," in side_by_side(every, every).sentence

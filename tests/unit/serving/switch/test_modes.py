@@ -83,6 +83,25 @@ def test_llama_takes_what_the_weights_need() -> None:
     assert modes.beside(service(engine="llamacpp", gpus=(0,)), look)[0]
 
 
+@pytest.mark.parametrize(
+    ("kind", "share", "size", "fits", "said"),
+    [
+        # of 80 GiB: 132 / 2 of weights, 2.5 of overhead, 0.45 of the rest
+        ("tensorrt_llm", 0.45, 132, False, "0.917 of 80.0 GiB = 73.3 GiB needed, 42.0 GiB free"),
+        ("tensorrt_llm", 0.2, 16, True, "0.303 of 80.0 GiB = 24.2 GiB needed"),
+        ("sglang", 0.45, 16, True, "0.481 of 80.0 GiB = 38.5 GiB needed"),
+        ("sglang", 0.5, 16, False, "0.531 of 80.0 GiB = 42.5 GiB needed"),
+    ],
+)
+def test_a_share_of_something_else_is_counted_as_what_it_takes(
+    *, kind: str, share: float, size: int, fits: bool, said: str
+) -> None:
+    look = replace(LOOK, size_kib=size * GIB, gpus=dict.fromkeys((0, 1), (81_920, 43_008)))
+    found = modes.beside(service(engine=kind, gpus=(0, 1), memory_utilization=share), look)
+    assert found[0] is fits
+    assert said in found[1]
+
+
 def test_a_version_that_is_up_already_needs_no_room() -> None:
     assert modes.beside(service(), replace(LOOK, memory_kib=0, is_up=True))[0]
 
