@@ -19,6 +19,7 @@ POLL_SECONDS = 1.0
 RESTARTS_MAX = 3
 """systemd starts a broken engine anew for ever; one that ended three times is broken."""
 _HOPELESS = ("failed", "started anew")
+_READY = ("active", "200")
 STOP_SECONDS = 600.0
 """An engine with nothing at work ends in seconds; one that unloads hundreds of GiB may not."""
 
@@ -157,12 +158,24 @@ class Fleet:
                 )
             self.clock.sleep(POLL_SECONDS)
 
-    def _unready(self, service: Service, letter: Letter) -> str | None:
+    def answers(self, service: Service, letter: Letter) -> bool:
+        """Tell whether a slot's unit is active and its engine healthy, as its own node says.
+
+        A gateway goes on seeing an engine up for some seconds after it ended.
+        """
+        unit_state, _, status = self._ready(service, letter)
+        return (unit_state, status) == _READY
+
+    def _ready(self, service: Service, letter: Letter) -> tuple[str, str, str]:
         answer = self.attempt(service.node, engines.ready(service, letter)).split()
         unit_state, restarts, status = (*answer, "unknown", "0", "nothing")[:3]
+        return unit_state, restarts, status
+
+    def _unready(self, service: Service, letter: Letter) -> str | None:
+        unit_state, restarts, status = self._ready(service, letter)
         if restarts.isdigit() and int(restarts) >= RESTARTS_MAX:
             return f"{_HOPELESS[1]} {restarts} times"
-        if (unit_state, status) != ("active", "200"):
+        if (unit_state, status) != _READY:
             return f"{unit_state}, its health answers {status}"
         down = self.down_at(service, letter)
         return f"up, but down for the gateway on {', '.join(down)}" if down else None

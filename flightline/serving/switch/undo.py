@@ -6,7 +6,7 @@ again.
 
 from __future__ import annotations
 
-from flightline.serving.layout import WEIGHT_FULL, other
+from flightline.serving.layout import WEIGHT_FULL, Letter, other
 from flightline.serving.switch import engines, steps
 from flightline.serving.switch.node import Failed, Lost
 from flightline.serving.switch.steps import Mode
@@ -37,8 +37,11 @@ def undo(walk: Walk) -> None:
 
 
 def _weights_back(walk: Walk, service: Service) -> list[Lost]:
-    """Send requests to the old engine, at each gateway that answers and sees it up."""
-    fleet, old, lost = walk.fleet, other(walk.new(service.key)), []
+    """Send requests to the old engine, where it runs, at each gateway that sees it up."""
+    fleet, old = walk.fleet, other(walk.new(service.key))
+    lost: list[Lost] = []
+    if not _may_serve(walk, service, old):
+        return lost
     for gateway in fleet.targets.gateways_of(service.key):
         try:
             seen = fleet.servers(gateway).get(service.server(old))
@@ -49,13 +52,20 @@ def _weights_back(walk: Walk, service: Service) -> list[Lost]:
     return lost
 
 
+def _may_serve(walk: Walk, service: Service, old: Letter) -> bool:
+    """Tell whether the old engine runs; only its node knows, a gateway learns it later."""
+    try:
+        return walk.fleet.answers(service, old)
+    except Lost:  # side by side nobody has stopped it: then the gateways' word is good enough
+        return not walk.plan.mode.is_exclusive
+
+
 def _restore(walk: Walk, service: Service) -> None:
     fleet, new = walk.fleet, walk.new(service.key)
-    if fleet.down_at(service, other(new)):
-        if walk.plan.mode.is_exclusive:
-            _empty(walk, service)
-            fleet.stop(service, new)
-        fleet.start(service, other(new), walk.plan.ready_seconds)
+    if walk.plan.mode.is_exclusive and not fleet.answers(service, other(new)):
+        _empty(walk, service)
+        fleet.stop(service, new)
+    fleet.start(service, other(new), walk.plan.ready_seconds)  # it may run: then this only waits
     fleet.weigh(service, ((other(new), WEIGHT_FULL), (new, 0)))
     _refuse_at_work(walk, service)
     state, to = walk.states[service.key], walk.plan.to

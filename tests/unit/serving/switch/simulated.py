@@ -131,6 +131,7 @@ class SimulatedNode:
         slot = world.slots[self._key(found[1])]["a" if found[2] == "a" else "b"]
         if slot.unit == "active" and any(each[server] > 0 for each in world.weights.values()):
             world.cut.append(server)
+        slot.was_up = slot.was_up or slot.unit == "active"
         slot.unit, slot.is_enabled = "inactive", False
         return 0, "", ""
 
@@ -182,7 +183,7 @@ class SimulatedNode:
         ]
         for server in self._world.weights[self._name]:
             slot = self._world.slot(server)
-            status = "UP" if self._world.is_up(server) else "DOWN"
+            status = "UP" if self._world.seems_up(server) else "DOWN"
             lines.append(
                 f"model.tiny,{server},0,0,{slot.requests},0,0,0,{slot.errors},0,0,5,{status}"
             )
@@ -194,6 +195,6 @@ class SimulatedNode:
             "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight",
         ]
         for number, (server, weight) in enumerate(self._world.weights[self._name].items()):
-            state = 2 if self._world.is_up(server) else 0
+            state = 2 if self._world.seems_up(server) else 0
             lines.append(f"3 model.tiny {number} {server} 127.0.0.1 {state} 0 {weight}")
         return "\n".join(lines) + "\n"

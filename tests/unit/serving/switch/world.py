@@ -25,6 +25,8 @@ class Slot:
     is_enabled: bool = False
     requests: int = 0
     errors: int = 0
+    was_up: bool = False
+    """Whether it has ended since it ran."""
 
 
 @dataclass
@@ -48,6 +50,8 @@ class World:
     """Versions that answer 500."""
     slow: dict[str, float] = field(default_factory=dict)
     """Seconds to the first token, per version."""
+    is_lagging: bool = False
+    """Whether gateways go on seeing an engine up that has ended."""
     dead: set[str] = field(default_factory=set)
     """Nodes that do not answer."""
     commands: int = 0
@@ -80,11 +84,11 @@ class World:
         return states.loads(self.states[key], key)
 
     def is_up(self, server: str) -> bool:
-        node, _, slot = server.partition(".")
-        name, _, letter = slot.rpartition("-")
-        key = f"{node}/{name}"
-        assert letter in ("a", "b")
-        return self.slots[key][letter].unit == "active"  # type: ignore[index]
+        return self.slot(server).unit == "active"
+
+    def seems_up(self, server: str) -> bool:
+        """What gateways say."""
+        return self.is_up(server) or (self.is_lagging and self.slot(server).was_up)
 
     def serves(self) -> bool:
         """Whether a request at any gateway is answered now."""

@@ -1,0 +1,72 @@
+"""Going back while something else is wrong, too."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+
+import pytest
+
+from flightline.serving.switch.node import Refused
+from tests.unit.serving.switch.simulated import Died, run_of
+from tests.unit.serving.switch.sites import (
+    PLAN,
+    commands_of,
+    interrupt,
+    must_serve,
+    refuse_unsettled,
+    switched,
+    world_of,
+)
+from tests.unit.serving.switch.world import World
+
+
+def died_at(site: str, step: str) -> World:
+    """Return a world whose switch ended without a word right after it recorded a step."""
+    world, wish = world_of(site)
+
+    def watch() -> None:
+        if any((under_way := world.state(key).switching) and under_way.step == step
+               for key in world.services):  # fmt: skip
+            raise Died
+
+    world.watch = watch
+    with contextlib.suppress(Died):
+        switched(world, wish)
+    world.watch = lambda: None
+    return world
+
+
+@pytest.mark.parametrize("site", ["node by node", "downtime"])
+def test_gateways_that_lag_do_not_decide_whether_an_old_engine_runs(site: str) -> None:
+    for number in range(1, commands_of(site) + 1):
+        world, wish = world_of(site)
+        world.is_lagging = True
+        world.interrupt = functools.partial(interrupt, number, "dies")
+        with contextlib.suppress(Died):
+            switched(world, wish)
+        if site != "downtime":
+            world.watch = functools.partial(must_serve, world)
+        if any(world.state(key).switching for key in world.services):
+            with contextlib.suppress(Refused):  # the old version is gone on some node
+                assert run_of(world).undo(PLAN).verdict == "undone", number
+        if any(world.state(key).switching for key in world.services):
+            assert run_of(world).resume(PLAN).verdict == "switched", number
+        refuse_unsettled(world, f"{site} {number}")
+        assert len(world.versions()) == 1
+        assert world.cut == []
+
+
+@pytest.mark.parametrize("site", ["one service", "downtime"])
+def test_an_old_engine_that_ended_gets_no_weight_before_it_runs_again(site: str) -> None:
+    world = died_at(site, "flip")
+    slot = world.slots["node-1/chat"]["a"]
+    slot.unit, slot.was_up, world.is_lagging = "failed", True, True
+    world.watch = functools.partial(_no_weight_on_the_dead, world)
+    assert run_of(world).undo(PLAN).verdict == "undone"
+    refuse_unsettled(world, site)
+
+
+def _no_weight_on_the_dead(world: World) -> None:
+    weights = world.weights["node-1"]
+    assert not weights["node-1.chat-a"] or world.is_up("node-1.chat-a"), weights
