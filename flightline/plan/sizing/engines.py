@@ -187,7 +187,7 @@ def _request(  # noqa: PLR0917 - parts of one record
         shape, gpu, gpus, context, stored, cache, nodes,
         tensor_parallel=engine.tensor_parallel or max(gpus * nodes // stages, 1),
         pipeline_parallel=stages,
-        is_stored_only=shape.is_quantized,
+        is_stored_only=shape.is_quantized or _is_stored_on_load(engine),
         assumptions=_assumed(engine),
     )  # fmt: skip
 
@@ -212,6 +212,11 @@ def _weights(engine: Engine, shape: ModelShape, gpu: Gpu) -> Format | Judgement:
         is_old = shape.format is BF16 and not BF16.runs(gpu)
         return FP16 if is_old else shape.format  # vLLM falls back to float16 there
     return format_of(engine.dtype or "") or _unjudged(f"dtype is {engine.dtype}")
+
+
+def _is_stored_on_load(engine: Engine) -> bool:
+    """vLLM quantises to FP8 while loading on GPUs without it too, and computes in 16 bits."""
+    return engine.engine == "vllm" and engine.quantization == "fp8"
 
 
 def _quantised_on_load(wanted: str) -> Format | Judgement:

@@ -59,8 +59,18 @@ def test_quantising_while_loading_halves_the_weights(model: MakeShape) -> None:
     half = judged(model("llama-3.1-8b"), context_tokens=8192, quantization="fp8").fit
     assert plain is not None and half is not None
     assert half.weights_on_gpu < 0.6 * plain.weights_on_gpu
-    old = judged(model("llama-3.1-8b"), catalog.gpu("a100_sxm_80"), quantization="fp8")
-    assert "does not compute in fp8" in old.problems[0]
+
+
+def test_vllm_alone_quantises_to_fp8_where_a_gpu_only_stores_it(model: MakeShape) -> None:
+    def on(gpu: str, **fields: Any) -> engines.Judgement:
+        usual = {"quantization": "fp8", "context_tokens": 8192}
+        return judged(model("llama-3.1-8b"), catalog.gpu(gpu), **{**usual, **fields})
+
+    ampere = on("a100_sxm_80")
+    assert ampere.problems == ()
+    assert "weights stay in fp8 and are computed in 16 bits" in ampere.warnings[0]
+    assert "does not compute in fp8" in on("v100_sxm2_32").problems[0]
+    assert "does not compute in fp8" in on("a100_sxm_80", engine="sglang").problems[0]
 
 
 def test_a_checkpoint_of_fp8_on_an_older_gpu_is_a_warning(model: MakeShape) -> None:
