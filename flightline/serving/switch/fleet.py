@@ -88,16 +88,16 @@ class Fleet:
     def weigh(self, service: Service, weights: Sequence[tuple[Letter, int]]) -> None:
         """Give slots of a service their weights on each gateway, in this order.
 
-        All gateways that answer have them when Lost is raised for one that does not.
+        All others have them when Lost or Failed is raised for one that does not take them.
         """
-        lost: list[Lost] = []
+        troubles: list[Failed | Lost] = []
         for gateway in self.targets.gateways_of(service.key):
             try:
                 self.weigh_at(gateway, service, weights)
-            except Lost as error:
-                lost.append(error)
-        if lost:
-            raise lost[0]
+            except (Failed, Lost) as error:
+                troubles.append(error)
+        if troubles:
+            raise troubles[0]
 
     def weigh_at(
         self, gateway: Gateway, service: Service, weights: Sequence[tuple[Letter, int]]

@@ -25,9 +25,9 @@ def undo(walk: Walk) -> None:
         for key in reversed(walk.plan.services)
         if walk.states[key].switching is not None
     ]
-    lost = [error for each in under_way for error in _weights_back(walk, each)]
-    if lost:
-        raise lost[0]
+    troubles = [error for each in under_way for error in _weights_back(walk, each)]
+    if troubles:
+        raise troubles[0]
     for service in under_way:
         state = walk.states[service.key]
         weight = state.switching.weight if state.switching else 0
@@ -36,20 +36,20 @@ def undo(walk: Walk) -> None:
         _restore(walk, service)
 
 
-def _weights_back(walk: Walk, service: Service) -> list[Lost]:
+def _weights_back(walk: Walk, service: Service) -> list[Failed | Lost]:
     """Send requests to the old engine, where it runs, at each gateway that sees it up."""
     fleet, old = walk.fleet, other(walk.new(service.key))
-    lost: list[Lost] = []
+    troubles: list[Failed | Lost] = []
     if not _may_serve(walk, service, old):
-        return lost
+        return troubles
     for gateway in fleet.targets.gateways_of(service.key):
         try:
             seen = fleet.servers(gateway).get(service.server(old))
             if seen is not None and seen.is_up:
                 fleet.weigh_at(gateway, service, ((old, WEIGHT_FULL), (other(old), 0)))
-        except Lost as error:
-            lost.append(error)
-    return lost
+        except (Failed, Lost) as error:
+            troubles.append(error)
+    return troubles
 
 
 def _may_serve(walk: Walk, service: Service, old: Letter) -> bool:

@@ -162,6 +162,8 @@ class SimulatedNode:
         return 0, f"{json.dumps(body)}\n200 0.1\n", ""
 
     def _gateway(self, commands: list[str]) -> tuple[int, str, str]:
+        if self._name in self._world.silent:
+            return 1, "", "gateway-ctl: the gateway does not answer"
         printed = ""
         for each in commands:
             if each == "show stat":

@@ -7,7 +7,7 @@ import functools
 
 import pytest
 
-from flightline.serving.switch.node import Refused
+from flightline.serving.switch.node import Failed, Refused
 from tests.unit.serving.switch.simulated import Died, run_of
 from tests.unit.serving.switch.sites import (
     PLAN,
@@ -70,3 +70,28 @@ def test_an_old_engine_that_ended_gets_no_weight_before_it_runs_again(site: str)
 def _no_weight_on_the_dead(world: World) -> None:
     weights = world.weights["node-1"]
     assert not weights["node-1.chat-a"] or world.is_up("node-1.chat-a"), weights
+
+
+def test_a_gateway_that_does_not_answer_keeps_no_other_from_its_weights() -> None:
+    world = died_at("three services, two gateways", "drain")
+    world.silent.add("node-1")
+    outcome = run_of(world).undo(PLAN)
+    assert outcome.verdict == "stopped"
+    assert "node-1: the gateway gives no answer" in outcome.sentence
+    for key in world.services:
+        shown = [world.weights["node-3"][world.server(key, letter)] for letter in "ab"]
+        assert shown == [100, 0]
+        assert world.is_up(world.server(key, "b"))  # the silent one may send it requests
+    world.silent.clear()
+    assert run_of(world).undo(PLAN).verdict == "undone"
+    refuse_unsettled(world, "it answers again")
+
+
+def test_weights_reach_every_gateway_but_the_one_that_fails() -> None:
+    world, _ = world_of("three services, two gateways")
+    world.silent.add("node-1")
+    fleet = run_of(world).fleet
+    with pytest.raises(Failed, match="node-1: the gateway gives no answer"):
+        fleet.weigh(fleet.targets.service("node-2/chat"), (("b", 10), ("a", 90)))
+    shown = [world.weights["node-3"][f"node-2.chat-{letter}"] for letter in "ab"]
+    assert shown == [90, 10]

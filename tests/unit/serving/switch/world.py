@@ -54,6 +54,8 @@ class World:
     """Whether gateways go on seeing an engine up that has ended."""
     dead: set[str] = field(default_factory=set)
     """Nodes that do not answer."""
+    silent: set[str] = field(default_factory=set)
+    """Nodes that answer, with a gateway that does not."""
     commands: int = 0
     interrupt: Callable[[int, str, str], None] = lambda number, node, when: None
     """Called with "before" and "after" each command."""
