@@ -13,5 +13,7 @@ fleet      the nodes of one switch: states, weights and health, read and written
 preflight  what must hold before anything changes
 watch      what the gateways count while a step is held
 run        walks the steps; stops, resumes and undoes
+undo       goes back from whichever step a switch had reached
+evidence   what engines and gateways said when a gate failed
 records    what a run leaves for whoever reads it later
 """

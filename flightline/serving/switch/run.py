@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from flightline.errors import FlightlineError
 from flightline.serving.layout import other
 from flightline.serving.state import ServiceState
-from flightline.serving.switch import engines, gateways, modes, preflight, steps
+from flightline.serving.switch import evidence, modes, preflight, steps
 from flightline.serving.switch.fleet import Fleet
 from flightline.serving.switch.hold import Judge
 from flightline.serving.switch.modes import Decision, Wish
@@ -204,14 +205,21 @@ class Run:
         """Send requests back where that is right, with the evidence kept; say what is so now."""
         if not steps.may_undo_itself(walk.plan.mode, walk.reached):
             return self._stopped(walk, str(error))
-        evidence = self._evidence(walk)
         self.tell(self._model, "undo", f"{error}; going back")
-        outcome = self._undone(walk, "rolled back", f"{error}; {self._model} serves as before")
-        return replace(outcome, evidence=evidence)
+        kept: dict[str, str] = {}
+        outcome = self._undone(
+            walk,
+            "rolled back",
+            f"{error}; {self._model} serves as before",
+            keep=lambda: kept.update(evidence.collected(walk)),
+        )
+        return replace(outcome, evidence=kept)
 
-    def _undone(self, walk: Walk, verdict: str, sentence: str) -> Outcome:
+    def _undone(
+        self, walk: Walk, verdict: str, sentence: str, keep: Callable[[], None] = lambda: None
+    ) -> Outcome:
         try:
-            undo(walk)
+            undo(walk, keep)
         except (Failed, Lost) as error:
             why = f"{sentence.partition(';')[0]}; undoing it stopped: {error}"
             return self._stopped(walk, why)
@@ -230,20 +238,3 @@ class Run:
     def _outcome(self, walk: Walk, verdict: str, sentence: str) -> Outcome:
         plan, findings = walk.plan, walk.judge.findings
         return Outcome(verdict, sentence, str(plan.mode), plan.to, serving(walk.states), findings)
-
-    def _evidence(self, walk: Walk) -> dict[str, str]:
-        """Keep what is gone once the new engine is: its journal, and the gateways' counters."""
-        found: dict[str, str] = {}
-        for key in walk.plan.services:
-            service = self.fleet.targets.service(key)
-            self._keep(found, f"{service.node}-{service.name}.journal", service.node,
-                       engines.journal(service, walk.new(key)))  # fmt: skip
-        for gateway in self.fleet.targets.gateways:
-            self._keep(found, f"{gateway.node}.gateway", gateway.node, gateways.read(self._model))
-        return found
-
-    def _keep(self, found: dict[str, str], name: str, node: str, command: str) -> None:
-        try:
-            found[name] = self.fleet.attempt(node, command)
-        except Lost as error:
-            found[name] = f"{error}\n"

@@ -6,6 +6,8 @@ again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flightline.serving.layout import WEIGHT_FULL, Letter, other
 from flightline.serving.switch import engines, steps
 from flightline.serving.switch.node import Failed, Lost
@@ -14,11 +16,12 @@ from flightline.serving.switch.targets import Service
 from flightline.serving.switch.walk import Walk, refuse_to_empty, takes_requests
 
 
-def undo(walk: Walk) -> None:
+def undo(walk: Walk, keep: Callable[[], None] = lambda: None) -> None:
     """Give the old version all requests, then free the new one's slot.
 
-    Weights go first, on every gateway that answers. While one gateway may still send requests to
-    the new engine, that engine goes on. Raises Failed or Lost; to be repeated then.
+    Weights go first, on every gateway that answers; then `keep` is called, before any engine ends.
+    While one gateway may still send requests to the new engine, that engine goes on. Raises Failed
+    or Lost; to be repeated then.
     """
     under_way = [
         walk.fleet.targets.service(key)
@@ -26,6 +29,7 @@ def undo(walk: Walk) -> None:
         if walk.states[key].switching is not None
     ]
     troubles = [error for each in under_way for error in _weights_back(walk, each)]
+    keep()
     if troubles:
         raise troubles[0]
     for service in under_way:

@@ -95,3 +95,21 @@ def test_weights_reach_every_gateway_but_the_one_that_fails() -> None:
         fleet.weigh(fleet.targets.service("node-2/chat"), (("b", 10), ("a", 90)))
     shown = [world.weights["node-3"][f"node-2.chat-{letter}"] for letter in "ab"]
     assert shown == [90, 10]
+
+
+def test_weights_go_back_before_evidence_is_collected() -> None:
+    world, _ = world_of("three services, two gateways")
+    world.failing.add("v2")
+    seen: list[bool] = []
+
+    def watch() -> None:
+        if "journalctl" in world.log[-1]:
+            new = [world.server(key, "b") for key in world.services]
+            seen.append(all(each[name] == 0 for each in world.weights.values() for name in new))
+            assert all(world.is_up(name) for name in new)
+
+    world.watch = watch
+    outcome = switched(world)
+    assert outcome.verdict == "rolled back"
+    assert seen == [True] * len(world.services)
+    assert sum("last words" in text for text in outcome.evidence.values()) == len(seen)
