@@ -163,7 +163,9 @@ class ModelsSettings(Settings):
 
     header_file: NodePath | None = None
     """File on the node with one header for http and https sources, such as `Authorization: Bearer
-    ...`; None: none. It is sent to every such source."""
+    ...`; None: none. It is sent to every such source. A redirect is followed without it, and only
+    where it is `Authorization`: another header, such as `PRIVATE-TOKEN`, would be sent on by curl,
+    so a source that redirects is then refused."""
 
     rclone_config: NodePath | None = None
     """rclone.conf on the node with the remotes of rclone sources and their keys."""

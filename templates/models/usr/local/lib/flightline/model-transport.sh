@@ -25,9 +25,14 @@ get() {
     esac
 }
 
+# is_kept_back FILE: whether curl keeps the file's header from a host that a redirect leads to. It
+# does so with Authorization and Cookie alone (curl(1), --location-trusted).
+is_kept_back() { ! grep -v '^[[:space:]]*$' "$1" | grep -q -v -i '^authorization:'; }
+
 get_http() {
-    protocols=$1 url=$2/$(quoted "$3") most=$5 file=$6
-    set -- -q -sS -f -L --max-redirs 5 --proto "$protocols" --proto-redir "$protocols" \
+    protocols=$1 url=$2/$(quoted "$3") most=$5 file=$6 redirects=5
+    if [ -n "$header_file" ] && ! is_kept_back "$header_file"; then redirects=0; fi
+    set -- -q -sS -f -L --max-redirs "$redirects" --proto "$protocols" --proto-redir "$protocols" \
         --connect-timeout 20 --speed-limit 1024 --speed-time "$stall_seconds" -o "$file" -w '%{http_code}'
     if [ "$(size_of "$file")" -gt 0 ]; then set -- "$@" -C -; fi
     if [ -n "$netrc_file" ]; then set -- "$@" --netrc-file "$netrc_file"; fi
@@ -41,6 +46,12 @@ get_http() {
     said="$url: ${said:-curl ended with exit status $status}"
     case $status in
         0) return 0 ;;
+        47)
+            if [ "$redirects" -eq 0 ]; then
+                said="$url: redirects, and a header other than Authorization (ModelsSettings.header_file) is not sent on; name the address that it leads to as the source"
+            fi
+            return 2
+            ;;
         153) said="$url: sends more than the $most bytes that are due"; return 2 ;;
         22)
             case $code in
@@ -51,7 +62,7 @@ get_http() {
             return 2
             ;;
         33 | 36) rm -f "$file"; return 1 ;; # no byte ranges there: from the beginning
-        1 | 3 | 23 | 26 | 35 | 47 | 51 | 58 | 59 | 60 | 77 | 80 | 83 | 90 | 91 | 126 | 127) return 2 ;;
+        1 | 3 | 23 | 26 | 35 | 51 | 58 | 59 | 60 | 77 | 80 | 83 | 90 | 91 | 126 | 127) return 2 ;;
     esac
     return 1
 }
