@@ -6,6 +6,7 @@ version can start beside the old one: each slot is a unit, a container and a por
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 Letter = Literal["a", "b"]
@@ -71,6 +72,18 @@ def container(slot: str) -> str:
 def slot_port(port: int, letter: Letter) -> int:
     """Return a slot's port: slot a has the service's port, slot b the next one."""
     return port + LETTERS.index(letter)
+
+
+SIDE_PORTS: Mapping[str, int] = {"fastchat": 2}
+"""Ports that a slot takes from its service's side port on, by kind of engine; one elsewhere."""
+
+
+def side_ports(engine: str, first: int) -> tuple[tuple[int, Letter], ...]:
+    """Return the side ports of both slots of a service, with the slot's letter."""
+    rounds = range(SIDE_PORTS.get(engine, 1))
+    return tuple(
+        (slot_port(first, letter) + 2 * each, letter) for each in rounds for letter in LETTERS
+    )
 
 
 def backend(model: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from flightline.serving.layout import LETTERS, side_ports, slot_port
 from roles.inference.arguments import argument_problem, environment_problem
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ _PATH = re.compile(r"(/[A-Za-z0-9._@+-]+)+")
 
 _ONE_LIMIT = frozenset({"vllm", "tgi"})
 _GPU_ONLY = frozenset({"tensorrt_llm"})
-SIDE_PORTS = {"fastchat": 4}
-"""How many ports in a row a service takes at its side port; two elsewhere, one for each slot."""
 
 
 def engine_problem(engine: EngineSettings) -> str | None:
@@ -51,13 +50,12 @@ def node_problem(engines: Sequence[EngineSettings]) -> str | None:
 
 def ports(engine: EngineSettings) -> Iterator[tuple[int, str]]:
     """Yield every loopback port that a service may use, with the field it comes from."""
-    for field, first, count in (
-        ("port", engine.port, 2),
-        ("grpc_port", engine.grpc_port, 2),
-        ("side_port", engine.side_port, SIDE_PORTS.get(engine.engine, 2)),
-    ):
-        for offset in range(count if first is not None else 0):
-            yield (first or 0) + offset, field
+    for field, first in (("port", engine.port), ("grpc_port", engine.grpc_port)):
+        for letter in LETTERS if first is not None else ():
+            yield slot_port(first or 0, letter), field
+    if engine.side_port is not None:
+        for port, _ in side_ports(engine.engine, engine.side_port):
+            yield port, "side_port"
 
 
 def _between(one: EngineSettings, another: EngineSettings) -> str | None:

@@ -14,6 +14,10 @@ class Declared(Engine, Service, Protocol):
     """An engine as it is declared."""
 
     @property
+    def side_port(self) -> int | None:
+        """First of the ports that it needs besides; None: it needs none."""
+
+    @property
     def config_file(self) -> str | None:
         """The model's config.json on this computer; None: there is none."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from flightline.serving.declared.node import Declared, Node
-from flightline.serving.layout import LETTERS, slot_port
+from flightline.serving.layout import LETTERS, side_ports, slot_port
 
 _ADDRESS = r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}"
 
@@ -69,6 +69,9 @@ def _ports_of(engine: Declared) -> Iterator[tuple[int, str]]:
         first = getattr(engine, field)
         for letter in LETTERS if first else ():
             yield slot_port(first, letter), f"{engine.name}, slot {letter} ({field})"
+    if engine.side_port:
+        for port, letter in side_ports(engine.engine, engine.side_port):
+            yield port, f"{engine.name}, slot {letter} (side_port)"
 
 
 def _gpus(node: Node) -> Iterator[str]:

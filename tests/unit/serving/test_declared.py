@@ -75,6 +75,31 @@ def test_a_slot_s_port_is_not_the_gateway_s(port: int, field: str) -> None:
     assert f"is used by the gateway (GatewaySettings.{field}) and by chat, slot" in found
 
 
+@pytest.mark.parametrize(
+    ("kind", "first", "slot"),
+    [
+        ("triton", 8443, "a"),
+        ("triton", 8442, "b"),
+        ("fastchat", 8443, "a"),
+        ("fastchat", 8441, "a"),
+        ("fastchat", 8440, "b"),
+    ],
+)
+def test_a_side_port_is_not_the_gateway_s(kind: str, first: int, slot: str) -> None:
+    more: dict[str, Any] = {"grpc_port": 9000, "tokenizer": "t"} if kind == "triton" else {}
+    node = host("gpu-01", engine(engine=kind, side_port=first, **more))
+    found = only(declared.problems([node]))
+    assert found.startswith("gpu-01: port 8443 is used by the gateway (GatewaySettings.port)")
+    assert f"and by chat, slot {slot} (side_port)" in found
+
+
+@pytest.mark.parametrize(("kind", "first"), [("triton", 8441), ("fastchat", 8439)])
+def test_side_ports_beside_the_gateway_s_are_free(kind: str, first: int) -> None:
+    more: dict[str, Any] = {"grpc_port": 9000, "tokenizer": "t"} if kind == "triton" else {}
+    node = host("gpu-01", engine(engine=kind, side_port=first, **more))
+    assert declared.problems([node]) == ()
+
+
 def test_two_slots_do_not_have_one_port() -> None:
     """The role refuses it too; here without its settings, as any inventory may declare them."""
     one, other = engine(), engine("code", port=8200, gpus=(1,))
