@@ -25,6 +25,18 @@ def states(fleet: Fleet) -> dict[str, ServiceState]:
     return {each.key: fleet.state(each) for each in fleet.targets.services}
 
 
+def reached_states(fleet: Fleet) -> tuple[dict[str, ServiceState], list[Lost]]:
+    """Return what the services serve whose nodes answer, and why the others cannot say."""
+    found: dict[str, ServiceState] = {}
+    lost: list[Lost] = []
+    for each in fleet.targets.services:
+        try:
+            found[each.key] = fleet.state(each)
+        except Lost as error:
+            lost.append(error)
+    return found, lost
+
+
 def refuse_under_way(found: Mapping[str, ServiceState], command: str) -> None:
     """Raise Refused where a switch was begun and has not ended."""
     for key, state in found.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from flightline.errors import FlightlineError
 from flightline.serving.layout import other
@@ -90,19 +91,20 @@ class Run:
         return self._forward(plan, chosen, steps.remaining(todo, reached))
 
     def undo(self, wanted: Plan) -> Outcome:
-        """Serve what was served before the switch that is under way."""
-        found = self._states()
+        """Serve what was served before the switch under way, also where some nodes are lost."""
+        found, lost = self._reached()
         plan = self._planned(wanted, found)
         chosen = {key: found[key] for key in plan.services}
         chosen |= self._finished_already(plan, found)
         plan = replace(plan, services=tuple(chosen))
         walk = self._walk(plan, chosen)
-        return self._undone(walk, "undone", f"the switch of {self._model} to {plan.to} is undone")
+        sentence = f"the switch of {self._model} to {plan.to} is undone"
+        return self._undone(walk, "undone", sentence, partial(undo, lost=lost))
 
     def rollback(self, wanted: Plan) -> Outcome:
         """Serve the standby at once; undo, while a switch is under way."""
-        found = self._states()
-        if any(state.switching is not None for state in found.values()):
+        found, _ = self._reached()
+        if recorded(found):
             return self.undo(wanted)
         to = preflight.standbys(found, self._model)
         try:
@@ -140,6 +142,13 @@ class Run:
             return preflight.states(self.fleet)
         except Lost as error:
             raise Refused(f"{error}; nothing was changed, try again when it is back.") from None
+
+    def _reached(self) -> tuple[dict[str, ServiceState], list[Lost]]:
+        """Return the states that can be read; where none is under way, all must be."""
+        found, lost = preflight.reached_states(self.fleet)
+        if lost and not recorded(found):
+            raise Refused(f"{lost[0]}; nothing was changed, try again when it is back.")
+        return found, lost
 
     def _planned(self, wanted: Plan, found: dict[str, ServiceState]) -> Plan:
         """Return the plan of the switch that is under way, from what its nodes remember."""
@@ -207,19 +216,16 @@ class Run:
             return self._stopped(walk, str(error))
         self.tell(self._model, "undo", f"{error}; going back")
         kept: dict[str, str] = {}
-        outcome = self._undone(
-            walk,
-            "rolled back",
-            f"{error}; {self._model} serves as before",
-            keep=lambda: kept.update(evidence.collected(walk)),
-        )
+        back = partial(undo, keep=lambda: kept.update(evidence.collected(walk)))
+        sentence = f"{error}; {self._model} serves as before"
+        outcome = self._undone(walk, "rolled back", sentence, back)
         return replace(outcome, evidence=kept)
 
     def _undone(
-        self, walk: Walk, verdict: str, sentence: str, keep: Callable[[], None] = lambda: None
+        self, walk: Walk, verdict: str, sentence: str, back: Callable[[Walk], None]
     ) -> Outcome:
         try:
-            undo(walk, keep)
+            back(walk)
         except (Failed, Lost) as error:
             why = f"{sentence.partition(';')[0]}; undoing it stopped: {error}"
             return self._stopped(walk, why)

@@ -179,9 +179,9 @@ def finished(state: ServiceState, *, keep_standby: bool) -> ServiceState:
 
 
 def undone(state: ServiceState, to: str, *, keep_new: bool) -> ServiceState:
-    """Return the state of a service that serves what it served before the switch."""
+    """Return the state of a service that serves what it served before; it stays announced."""
     letter = new_letter(state, to)
-    update: dict[str, object] = {"switching": None, "active": other(letter)}
+    update: dict[str, object] = {"active": other(letter)}
     if not keep_new and state.version(letter) == to:
         update[letter] = None  # a standby that was there before is left alone
     return state.model_copy(update=update)

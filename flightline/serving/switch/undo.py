@@ -6,7 +6,8 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from flightline.serving.layout import WEIGHT_FULL, Letter, other
 from flightline.serving.switch import engines, steps
@@ -16,12 +17,15 @@ from flightline.serving.switch.targets import Service
 from flightline.serving.switch.walk import Walk, refuse_to_empty, takes_requests
 
 
-def undo(walk: Walk, keep: Callable[[], None] = lambda: None) -> None:
+def undo(walk: Walk, keep: Callable[[], None] = lambda: None, lost: Sequence[Lost] = ()) -> None:
     """Give the old version all requests, then free the new one's slot.
 
     Weights go first, on every gateway that answers; then `keep` is called, before any engine ends.
-    While one gateway may still send requests to the new engine, that engine goes on. Raises Failed
-    or Lost; to be repeated then.
+    While one gateway may still send requests to the new engine, that engine goes on.
+
+    Services whose node is lost are left out; `lost` says which could not be asked for their states.
+    The others serve as before, and remember until all have gone back that they are being undone:
+    so nobody goes on with the switch. Raises Failed or Lost; to be repeated then.
     """
     under_way = [
         walk.fleet.targets.service(key)
@@ -32,12 +36,37 @@ def undo(walk: Walk, keep: Callable[[], None] = lambda: None) -> None:
     keep()
     if troubles:
         raise troubles[0]
-    for service in under_way:
-        state = walk.states[service.key]
-        weight = state.switching.weight if state.switching else 0
-        walk.save(service.key, steps.at(state, steps.UNDO, weight))
-    for service in under_way:
-        _restore(walk, service)
+    left_out = [*lost, *_each(under_way, partial(_announce, walk))]
+    gone = {error.node for error in left_out}
+    reached = [each for each in under_way if each.node not in gone]
+    left_out += _each(reached, partial(_restore, walk))
+    if left_out:
+        why = ", ".join(dict.fromkeys(map(str, left_out)))
+        raise Failed(
+            f"{why}: its engines were left out, all others serve as before; bring it back or take "
+            "it out of the inventory, and undo again"
+        )
+    for each in reached:
+        walk.save(each.key, steps.finished(walk.states[each.key], keep_standby=True))
+
+
+def _each(services: Sequence[Service], do: Callable[[Service], None]) -> list[Lost]:
+    """Do it for each service; return what was lost of the services' own nodes."""
+    lost = []
+    for each in services:
+        try:
+            do(each)
+        except Lost as error:
+            if error.node != each.node:
+                raise
+            lost.append(error)
+    return lost
+
+
+def _announce(walk: Walk, service: Service) -> None:
+    state = walk.states[service.key]
+    weight = state.switching.weight if state.switching else 0
+    walk.save(service.key, steps.at(state, steps.UNDO, weight))
 
 
 def _weights_back(walk: Walk, service: Service) -> list[Failed | Lost]:

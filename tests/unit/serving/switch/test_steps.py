@@ -65,11 +65,13 @@ def test_undoing_gives_back_the_state_that_was(active: str, standby: str | None)
     held = {active: "v1", "b" if active == "a" else "a": standby}
     before = ServiceState(model="m", active=active, **held)
     begun = steps.begun(before, SWITCHING)
-    assert steps.undone(begun, "v2", keep_new=standby == "v2") == before
+    back = steps.undone(begun, "v2", keep_new=standby == "v2")
+    assert steps.finished(back, keep_standby=True) == before
     placed = steps.placed(begun, "v2")
     for later in (placed, steps.flipped(placed, "v2")):
         back = steps.undone(later, "v2", keep_new=False)
-        assert (back.serving, back.standby, back.switching) == ("v1", None, None)
+        assert (back.serving, back.standby, back.switching) == ("v1", None, SWITCHING)
+        assert steps.undone(back, "v2", keep_new=False) == back
 
 
 def test_a_flip_turns_to_the_new_slot_once() -> None:

@@ -7,6 +7,7 @@ import functools
 
 import pytest
 
+from flightline.serving.switch.modes import Wish
 from flightline.serving.switch.node import Failed, Refused
 from tests.unit.serving.switch.simulated import Died, run_of
 from tests.unit.serving.switch.sites import (
@@ -18,12 +19,16 @@ from tests.unit.serving.switch.sites import (
     switched,
     world_of,
 )
-from tests.unit.serving.switch.world import World
+from tests.unit.serving.switch.world import GIB, World
 
 
 def died_at(site: str, step: str) -> World:
-    """Return a world whose switch ended without a word right after it recorded a step."""
     world, wish = world_of(site)
+    return died_in(world, wish, step)
+
+
+def died_in(world: World, wish: Wish, step: str) -> World:
+    """Return the world, whose switch ended without a word when a service had recorded a step."""
 
     def watch() -> None:
         if any((under_way := world.state(key).switching) and under_way.step == step
@@ -113,3 +118,62 @@ def test_weights_go_back_before_evidence_is_collected() -> None:
     assert outcome.verdict == "rolled back"
     assert seen == [True] * len(world.services)
     assert sum("last words" in text for text in outcome.evidence.values()) == len(seen)
+
+
+@pytest.mark.parametrize("later", ["undo", "rollback", "resume"])
+@pytest.mark.parametrize("step", ["begin", "prepare", "canary-10", "flip", "finish"])
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_a_lost_engine_node_keeps_no_other_from_going_back(
+    exclusive: bool, step: str, later: str
+) -> None:
+    services = ["node-1/chat", "node-2/chat", "node-2/second"]
+    gib = 1 if exclusive else 64
+    world = died_in(World(services, ["node-3"], memory_kib=gib * GIB), Wish(), step)
+    under_way = world.state("node-1/chat").switching
+    assert under_way
+    assert under_way.mode == ("node-by-node" if exclusive else "side-by-side")
+    world.dead.add("node-2")
+    outcome = run_of(world).undo(PLAN)
+    assert (outcome.verdict, outcome.exit_code) == ("stopped", 1)
+    assert "node-2 stopped answering" in outcome.sentence
+    assert "bring it back or take it out of the inventory" in outcome.sentence
+    assert (world.state("node-1/chat").serving, world.is_up("node-1.chat-b")) == ("v1", False)
+    assert world.weights["node-3"]["node-1.chat-a"] == 100
+    world.dead.clear()
+    assert getattr(run_of(world), later)(PLAN).verdict == "undone"
+    refuse_unsettled(world, later)
+    assert (world.versions(), world.cut) == ({"v1"}, [])
+
+
+def test_a_lost_node_may_be_taken_out_of_the_inventory() -> None:
+    world = died_in(World(["node-1/chat", "node-2/chat"], ["node-3"]), Wish(), "canary-10")
+    world.dead.add("node-2")
+    assert run_of(world).undo(PLAN).verdict == "stopped"
+    world.services.remove("node-2/chat")
+    assert run_of(world).undo(PLAN).verdict == "undone"
+    refuse_unsettled(world, "node-2 is gone")
+
+
+def test_a_switch_whose_node_is_lost_goes_back_on_all_others_by_itself() -> None:
+    world = World(["node-1/chat", "node-2/chat"], ["node-3"])
+    world.watch = lambda: world.dead.update(
+        ["node-2"] if world.weights["node-3"]["node-2.chat-b"] else []
+    )
+    outcome = switched(world)
+    assert outcome.verdict == "stopped"
+    assert world.state("node-1/chat").serving == "v1"
+    assert world.weights["node-3"] == {
+        "node-1.chat-a": 100, "node-1.chat-b": 0, "node-2.chat-a": 100, "node-2.chat-b": 0,
+    }  # fmt: skip
+    world.dead.clear()
+    world.watch = lambda: None
+    assert run_of(world).resume(PLAN).verdict == "undone"
+    refuse_unsettled(world, "node-2 is back")
+
+
+def test_nothing_is_undone_where_only_a_lost_node_could_know_of_a_switch() -> None:
+    world = World(["node-1/chat", "node-2/chat"], ["node-3"])
+    world.dead.add("node-2")
+    for undo in (run_of(world).undo, run_of(world).rollback):
+        with pytest.raises(Refused, match=r"node-2 stopped answering.*try again when it is back"):
+            undo(PLAN)
