@@ -27,6 +27,7 @@ def read(watts, rounds):
 read(10.0, 40)
 print("ready", flush=True)
 read(500.0, 10_000)
+sys.stdin.read()
 time.sleep(0.1)
 samples += [[time.monotonic(), 10.0]] * 100
 print(json.dumps({"samples": {"gpu-01": samples}}))
