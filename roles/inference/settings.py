@@ -103,8 +103,9 @@ class EngineSettings(Settings):
     """Numbers of the KV cache, such as fp8, or q8_0 with llama.cpp. None: as the activations."""
 
     memory_utilization: float | None = Field(default=None, gt=0, le=0.98)
-    """Share of each GPU's memory that the engine takes; two slots side by side need less than half
-    each. None: the engine's default, 0.9 or so."""
+    """The engine's own memory setting: for vLLM and TGI the share of each GPU that it takes; SGLang
+    takes its graphs beside it; for TensorRT-LLM the share of what the weights leave. Two slots side
+    by side need less than half of each GPU in all. None: the engine's default, 0.9 or so."""
 
     shm_gib: int = Field(default=16, ge=1, le=1024)
     """Shared memory in GiB, which tensor parallelism uses; 64 MiB is Docker's default, and too
