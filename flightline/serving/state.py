@@ -46,6 +46,9 @@ class Switching(Settings):
     began: str = ""
     """UTC, ISO 8601."""
 
+    services: tuple[str, ...] = ()
+    """Keys of all services of the switch, in turn; (): written before these were remembered."""
+
 
 class ServiceState(Settings):
     """What the slots of a service hold."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from flightline.errors import FlightlineError
 from flightline.serving import layout
 from flightline.serving.layout import LETTERS, WEIGHT_FULL, other
-from flightline.serving.state import ServiceState
+from flightline.serving.state import ServiceState, Switching
 from flightline.serving.switch import engines, entrance
 from flightline.serving.switch.engines import Look
 from flightline.serving.switch.fleet import Fleet, read_state
@@ -175,12 +175,12 @@ def refuse_busy_standby(fleet: Fleet, service: Service, state: ServiceState) -> 
         raise Refused(f"{service.key}: its standby still has {left} requests at work; try later.")
 
 
-def under_way(found: Mapping[str, ServiceState], command: str) -> ServiceState:
-    """Return a state with the switch that is under way; raises FlightlineError without one."""
-    busy = [state for state in found.values() if state.switching is not None]
+def under_way(found: Mapping[str, ServiceState], command: str) -> Switching:
+    """Return the switch that is under way; raises FlightlineError without one."""
+    busy = [state.switching for state in found.values() if state.switching is not None]
     if not busy:
         raise FlightlineError(f"no switch is under way; begin one with `{command} --to VERSION`.")
-    aims = {(state.switching.to, state.switching.mode) for state in busy if state.switching}
+    aims = {(each.to, each.mode) for each in busy}
     if len(aims) > 1:
         shown = " and ".join(sorted(f"{to} ({mode})" for to, mode in aims))
         raise FlightlineError(
@@ -188,3 +188,8 @@ def under_way(found: Mapping[str, ServiceState], command: str) -> ServiceState:
             "that each was begun with."
         )
     return busy[0]
+
+
+def own(found: Mapping[str, ServiceState], switch: Switching) -> dict[str, ServiceState]:
+    """Return the states of a switch's own services, as far as it remembers which they are."""
+    return {key: found[key] for key in switch.services or found if key in found}

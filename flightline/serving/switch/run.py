@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from flightline.errors import FlightlineError
 from flightline.serving.layout import other
 from flightline.serving.state import ServiceState
 from flightline.serving.switch import evidence, modes, preflight, steps
@@ -18,7 +17,7 @@ from flightline.serving.switch.outcome import Outcome, recorded, serving
 from flightline.serving.switch.plan import Plan, Tell
 from flightline.serving.switch.steps import Mode
 from flightline.serving.switch.undo import undo
-from flightline.serving.switch.walk import Walk, switching
+from flightline.serving.switch.walk import Walk
 
 
 class Run:
@@ -80,9 +79,8 @@ class Run:
     def resume(self, wanted: Plan) -> Outcome:
         """Go on with the switch, or with the undoing, that is under way."""
         found = self._states()
-        first = preflight.under_way(found, self.command).switching
         reached = recorded(found)
-        if first is None or steps.is_undoing(reached):
+        if steps.is_undoing(reached):
             return self.undo(wanted)
         plan = self._planned(wanted, found)
         preflight.refuse_lost(self.fleet)
@@ -144,20 +142,22 @@ class Run:
             raise Refused(f"{error}; nothing was changed, try again when it is back.") from None
 
     def _reached(self) -> tuple[dict[str, ServiceState], list[Lost]]:
-        """Return the states that can be read; where none is under way, all must be."""
+        """Return the states that can be read; all must be where a lost node may have finished."""
         found, lost = preflight.reached_states(self.fleet)
-        if lost and not recorded(found):
-            raise Refused(f"{lost[0]}; nothing was changed, try again when it is back.")
+        reached = recorded(found).values()
+        if lost and (not reached or "finish" in reached):
+            raise Refused(
+                f"{lost[0]}, and the switch may have ended there; nothing was changed, try again "
+                "when it is back, or without it in the inventory."
+            )
         return found, lost
 
     def _planned(self, wanted: Plan, found: dict[str, ServiceState]) -> Plan:
         """Return the plan of the switch that is under way, from what its nodes remember."""
-        under_way = preflight.under_way(found, self.command).switching
-        if under_way is None:
-            raise FlightlineError("no switch is under way.")
+        under_way = preflight.under_way(found, self.command)
         keys = tuple(
             key
-            for key, state in found.items()
+            for key, state in preflight.own(found, under_way).items()
             if state.switching is not None or state.serving != under_way.to
         )
         mode = Mode(under_way.mode)
@@ -176,20 +176,20 @@ class Run:
         self, plan: Plan, found: dict[str, ServiceState]
     ) -> dict[str, ServiceState]:
         """Return services that an interrupted last step had let go of, announced again."""
+        under_way = preflight.under_way(found, self.command)
         done = {
             key: state
-            for key, state in found.items()
+            for key, state in preflight.own(found, under_way).items()
             if key not in plan.services and state.serving == plan.to
         }
-        if "finish" not in recorded(found).values():
+        if not under_way.services and "finish" not in recorded(found).values():
             return {}
         if any(state.standby is None for state in done.values()):
             raise Refused(
                 f"the switch of {self._model} to {plan.to} has ended on {', '.join(done)}, where "
                 f"the old version is gone; end it with `{self.command} --resume`."
             )
-        announced = switching(plan, "finish", "")
-        return {key: steps.begun(state, announced) for key, state in done.items()}
+        return {key: steps.begun(state, under_way) for key, state in done.items()}
 
     def _walk(self, plan: Plan, chosen: dict[str, ServiceState]) -> Walk:
         return Walk(self.fleet, plan, chosen, Judge(self.fleet, plan, self.tell), self.tell)

@@ -197,4 +197,5 @@ def switching(plan: Plan, step: str, began: str) -> Switching:
         hold_seconds=plan.hold_seconds,
         keep_standby=plan.keep_standby,
         began=began,
+        services=plan.services,
     )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Callable
 
 import pytest
 
+from flightline.serving import state as states
+from flightline.serving.state import ServiceState
 from flightline.serving.switch.modes import Wish
 from flightline.serving.switch.node import Failed, Refused
 from tests.unit.serving.switch.simulated import Died, run_of
@@ -19,7 +22,7 @@ from tests.unit.serving.switch.sites import (
     switched,
     world_of,
 )
-from tests.unit.serving.switch.world import GIB, World
+from tests.unit.serving.switch.world import GIB, MODEL, Slot, World
 
 
 def died_at(site: str, step: str) -> World:
@@ -29,10 +32,12 @@ def died_at(site: str, step: str) -> World:
 
 def died_in(world: World, wish: Wish, step: str) -> World:
     """Return the world, whose switch ended without a word when a service had recorded a step."""
+    return died_when(world, wish, lambda: step in _steps(world))
 
+
+def died_when(world: World, wish: Wish, is_so: Callable[[], bool]) -> World:
     def watch() -> None:
-        if any((under_way := world.state(key).switching) and under_way.step == step
-               for key in world.services):  # fmt: skip
+        if is_so():
             raise Died
 
     world.watch = watch
@@ -40,6 +45,12 @@ def died_in(world: World, wish: Wish, step: str) -> World:
         switched(world, wish)
     world.watch = lambda: None
     return world
+
+
+def _steps(world: World) -> list[str]:
+    """Return the step that each service under way has recorded."""
+    held = [world.state(key).switching for key in world.services]
+    return [each.step for each in held if each is not None]
 
 
 @pytest.mark.parametrize("site", ["node by node", "downtime"])
@@ -121,7 +132,7 @@ def test_weights_go_back_before_evidence_is_collected() -> None:
 
 
 @pytest.mark.parametrize("later", ["undo", "rollback", "resume"])
-@pytest.mark.parametrize("step", ["begin", "prepare", "canary-10", "flip", "finish"])
+@pytest.mark.parametrize("step", ["begin", "prepare", "canary-10", "flip"])
 @pytest.mark.parametrize("exclusive", [False, True])
 def test_a_lost_engine_node_keeps_no_other_from_going_back(
     exclusive: bool, step: str, later: str
@@ -171,9 +182,63 @@ def test_a_switch_whose_node_is_lost_goes_back_on_all_others_by_itself() -> None
     refuse_unsettled(world, "node-2 is back")
 
 
-def test_nothing_is_undone_where_only_a_lost_node_could_know_of_a_switch() -> None:
+@pytest.mark.parametrize("begun", [False, True])
+def test_nothing_is_undone_where_a_lost_node_may_have_ended_the_switch(begun: bool) -> None:
     world = World(["node-1/chat", "node-2/chat"], ["node-3"])
+    if begun:
+        died_when(world, Wish(), lambda: _steps(world) == ["finish", "finish"])
+    before = dict(world.states)
     world.dead.add("node-2")
     for undo in (run_of(world).undo, run_of(world).rollback):
         with pytest.raises(Refused, match=r"node-2 stopped answering.*try again when it is back"):
             undo(PLAN)
+    assert world.states == before
+
+
+def test_a_node_that_had_finished_and_is_lost_in_the_undoing_goes_back_later() -> None:
+    world = World(["node-1/chat", "node-2/chat"], ["node-3"])
+    died_when(world, Wish(), lambda: _steps(world) == ["finish"])
+    assert world.state("node-1/chat").switching is None
+    world.watch = lambda: world.dead.update(
+        ["node-1"] if world.weights["node-3"]["node-1.chat-a"] else []
+    )
+    assert run_of(world).undo(PLAN).verdict == "stopped"
+    assert [world.state(key).serving for key in world.services] == ["v2", "v1"]
+    world.dead.clear()
+    world.watch = lambda: None
+    assert run_of(world).undo(PLAN).verdict == "undone"
+    refuse_unsettled(world, "node-1 is back")
+    assert world.versions() == {"v1"}
+
+
+def _moves_all_but_the_first() -> World:
+    """Return a world with a service that served v2 before the switch to v2, beside a standby."""
+    world = World(["node-1/chat", "node-2/chat", "node-3/chat"], ["node-4"])
+    state = ServiceState(model=MODEL, active="a", a="v2", b="v0")
+    world.states["node-1/chat"] = states.dumps(state)
+    world.slots["node-1/chat"] = {"a": Slot("active", "v2", True), "b": Slot("active", "v0", True)}
+    return world
+
+
+@pytest.mark.parametrize("lets_go", [False, True])
+def test_an_undo_leaves_services_alone_that_the_switch_did_not_move(lets_go: bool) -> None:
+    world = _moves_all_but_the_first()
+    left = ["finish"] if lets_go else ["finish", "finish"]  # it ended on one of two, or on none
+    died_when(world, Wish(), lambda: _steps(world) == left)
+    assert _steps(world) == left
+    before = world.states["node-1/chat"]
+    assert run_of(world).undo(PLAN).verdict == "undone"
+    assert world.states["node-1/chat"] == before
+    assert [world.state(f"node-{n}/chat").serving for n in (2, 3)] == ["v1", "v1"]
+    refuse_unsettled(world, "all but the first")
+
+
+def test_a_state_that_names_no_services_is_undone_as_before() -> None:
+    world = died_at("three services, two gateways", "canary-10")
+    for key in world.services:
+        state = world.state(key)
+        assert state.switching is not None
+        older = state.switching.model_copy(update={"services": ()})
+        world.states[key] = states.dumps(state.model_copy(update={"switching": older}))
+    assert run_of(world).undo(PLAN).verdict == "undone"
+    refuse_unsettled(world, "older")
