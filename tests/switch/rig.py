@@ -41,6 +41,8 @@ defaults
     option idle-close-on-response
     option http-no-delay
     retries 2
+    # only a request that is here as a whole can be sent again; the role's configuration waits too
+    option http-buffer-request
     retry-on conn-failure empty-response
     timeout connect 5s
     timeout client 60s
@@ -156,7 +158,7 @@ class Rig:
         folder = self.nodes[gateway.node].folder
         servers = "\n".join(
             f"    server {each.server(letter)} 127.0.0.1:{each.port(letter)} "
-            f"weight {100 if letter == 'a' else 0} check"
+            f"weight {100 if letter == 'a' else 0} check pool-max-conn 0"
             for each in self.services
             for letter in layout.LETTERS
         )
