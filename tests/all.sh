@@ -29,8 +29,15 @@ part "serving: every check can fail" env FLIGHTLINE_FAULT_NODE=node-1,trixie-1 \
     pytest -v -n 2 -m lab --durations=5 -k "serving or mended" tests/faults
 part "serving: requests under load, trouble, attacks" pytest -v -m lab --durations=5 \
     tests/lab/test_serving.py tests/lab/test_serving_attacks.py
-part "the lab itself, and trouble" pytest -v -m lab --durations=5 --ignore tests/lab/test_road.py \
-    --ignore-glob "*/test_serving*" tests/lab
+# An emulated node takes a good part of a core even when idle: those that are done with go.
+part "lab: two nodes for trouble" flightline lab down
+part "trouble" env FLIGHTLINE_TROUBLE_NODES=node-1,node-2 \
+    pytest -v -m lab --durations=5 tests/lab/test_trouble.py
+part "lab: none beside what builds drivers" flightline lab down
+part "drivers, built" pytest -v -m lab --durations=5 tests/lab/test_driver.py tests/lab/test_light.py
+part "the lab itself, and its fabric" pytest -v -m lab --durations=5 \
+    --ignore-glob "*/test_road*" --ignore-glob "*/test_serving*" --ignore-glob "*/test_trouble*" \
+    --ignore-glob "*/test_driver*" --ignore-glob "*/test_light*" tests/lab
 
 printf '\n'
 if [ "${#failed[@]}" -gt 0 ]; then
