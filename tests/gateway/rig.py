@@ -178,7 +178,8 @@ class Rig:
         """Return how many servers are up."""
         lines = [line.split(",") for line in self.ctl("show stat").splitlines()]
         return sum(
-            len(words) > 36 and words[17].startswith(("UP", "DRAIN")) and words[36] == "L7OK"
+            # "* L7OK": the last result, while the next check is under way
+            len(words) > 36 and words[17].startswith(("UP", "DRAIN")) and words[36][-4:] == "L7OK"
             for words in lines
         )
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 engine = SimpleNamespace(
     name="chat", engine="vllm", model="llama-3.1-8b", aliases=(), port=8100, grpc_port=None,
-    gpus=(0,), nodes=(), leader=None, share_gpus=False, tensor_parallel=None,
+    side_port=None, gpus=(0,), nodes=(), leader=None, share_gpus=False, tensor_parallel=None,
     pipeline_parallel=None, context_tokens=4096, concurrency_max=None, dtype=None,
     quantization=None, kv_cache_dtype=None, memory_utilization=None, config_file=None,
 )
