@@ -178,8 +178,7 @@ class Rig:
         """Return how many servers are up."""
         lines = [line.split(",") for line in self.ctl("show stat").splitlines()]
         return sum(
-            # "* L7OK": the last result, while the next check is under way
-            len(words) > 36 and words[17].startswith(("UP", "DRAIN")) and words[36][-4:] == "L7OK"
+            len(words) > 36 and words[17].startswith(("UP", "DRAIN")) and words[36][-4:] == "L7OK"  # or "* L7OK"
             for words in lines
         )
 
