@@ -175,10 +175,10 @@ class Rig:
         wait(lambda: self.count_up() >= count, f"fewer than {count} servers are up", said=self.said)
 
     def count_up(self) -> int:
-        """Return how many servers are up."""
+        """Return how many servers are up; "* L7OK" is one whose next check is under way."""
         lines = [line.split(",") for line in self.ctl("show stat").splitlines()]
         return sum(
-            len(words) > 36 and words[17].startswith(("UP", "DRAIN")) and words[36][-4:] == "L7OK"  # or "* L7OK"
+            len(words) > 36 and words[17].startswith(("UP", "DRAIN")) and words[36][-4:] == "L7OK"
             for words in lines
         )
 
