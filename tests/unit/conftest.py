@@ -117,3 +117,12 @@ def make_sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
 def sshd(make_sshd: Callable[..., Sshd]) -> Sshd:
     """Return a running sshd whose key is pinned."""
     return make_sshd()
+
+
+@pytest.fixture
+def bare_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder of a project that has nothing in it, and make it the one at work."""
+    (tmp_path / "roles").mkdir()
+    (tmp_path / "deploy.py").touch()
+    monkeypatch.setenv("FLIGHTLINE_PROJECT", str(tmp_path))
+    return tmp_path

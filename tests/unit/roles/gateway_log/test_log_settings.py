@@ -68,33 +68,25 @@ def test_keeping_prompts_is_warned_of() -> None:
     assert "legal basis" in said
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "roles").mkdir()
-    (tmp_path / "deploy.py").touch()
-    monkeypatch.setenv("FLIGHTLINE_PROJECT", str(tmp_path))
-    return tmp_path
-
-
-def test_a_gateway_without_keys_is_warned_of(folder: Path) -> None:
+def test_a_gateway_without_keys_is_warned_of(bare_project: Path) -> None:
     (said,) = GatewaySettings(enabled=True).warnings(TODAY)
     assert "keys.yaml is not there" in said
     assert not GatewaySettings(enabled=False).warnings(TODAY)
 
 
 def test_a_key_of_the_provider_that_is_not_there_is_refused_before_any_connection(
-    folder: Path,
+    bare_project: Path,
 ) -> None:
     jwt = JwtSettings(algorithm="ES256", key_file="idp.pem", issuer="https://idp", audience="llm")
     with pytest.raises(FlightlineError, match=r"idp\.pem cannot be read .*JwtSettings\.key_file"):
         GatewaySettings(enabled=True, jwt=jwt).warnings(TODAY)
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     form = serialization.PublicFormat.SubjectPublicKeyInfo
-    (folder / "idp.pem").write_bytes(key.public_bytes(serialization.Encoding.PEM, form))
+    (bare_project / "idp.pem").write_bytes(key.public_bytes(serialization.Encoding.PEM, form))
     assert GatewaySettings(enabled=True, jwt=jwt).warnings(TODAY)
 
 
-def test_a_broken_keys_file_is_refused_before_any_connection(folder: Path) -> None:
-    (folder / "keys.yaml").write_text("schema: other\n")
+def test_a_broken_keys_file_is_refused_before_any_connection(bare_project: Path) -> None:
+    (bare_project / "keys.yaml").write_text("schema: other\n")
     with pytest.raises(FlightlineError, match=r"keys\.yaml: its schema is not"):
         GatewaySettings(enabled=True).warnings(TODAY)

@@ -102,24 +102,16 @@ def test_a_wrong_path_is_refused(path: str) -> None:
         FilesSettings(certificate=path, key="/etc/site/chat.key")
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "roles").mkdir()
-    (tmp_path / "deploy.py").touch()
-    monkeypatch.setenv("FLIGHTLINE_PROJECT", str(tmp_path))
-    return tmp_path
-
-
-def test_a_root_that_is_not_there_is_refused_before_any_connection(folder: Path) -> None:
+def test_a_root_that_is_not_there_is_refused_before_any_connection(bare_project: Path) -> None:
     declared = PkiSettings(enabled=True, source="acme", acme=ACME, root_file="root.pem")
     with pytest.raises(FlightlineError, match=r"root\.pem cannot be read .*PkiSettings\.root_file"):
         declared.warnings(datetime.date(2026, 11, 21))
-    (folder / "root.pem").touch()
+    (bare_project / "root.pem").touch()
     assert declared.warnings(datetime.date(2026, 11, 21)) == ()
 
 
-def test_the_sites_own_key_is_warned_of(folder: Path) -> None:
-    (folder / "root.pem").touch()
+def test_the_sites_own_key_is_warned_of(bare_project: Path) -> None:
+    (bare_project / "root.pem").touch()
     declared = PkiSettings(enabled=True, source="files", files=FILES, root_file="root.pem")
     (warning,) = declared.warnings(datetime.date(2026, 11, 21))
     assert "every 72 hours" in warning
